@@ -1,0 +1,32 @@
+//! Every name that users, dashboards or two of our programs share: API group, condition types, annotations,
+//! field managers, label keys. Written once.
+
+/// API group of all kinds.
+pub const GROUP: &str = "meantime.dev";
+/// API version of all kinds.
+pub const VERSION: &str = "v1alpha1";
+/// Category: `kubectl get meantime`.
+pub const CATEGORY: &str = "meantime";
+
+/// Prefix of our condition types on the core Node.
+pub const CONDITION_DOMAIN: &str = "meantime.dev/";
+
+/// Field manager of the operator's writes to NodeTime specs.
+pub const MANAGER_OPERATOR_SPEC: &str = "meantime-operator-spec";
+/// Field manager of the operator's writes to TimeSource and TimeSyncPolicy status.
+pub const MANAGER_OPERATOR_STATUS: &str = "meantime-operator-status";
+/// Field manager of the operator's Node conditions.
+pub const MANAGER_OPERATOR_CONDITIONS: &str = "meantime-operator-conditions";
+/// Field manager of an agent's NodeTime status.
+pub const MANAGER_AGENT_STATUS: &str = "meantime-agent-status";
+
+/// A request by a person to one node: `<verb>/<id>`, on the NodeTime.
+pub const ANNOTATION_REQUEST: &str = "meantime.dev/request";
+/// Well-known zone label of Nodes.
+pub const LABEL_ZONE: &str = "topology.kubernetes.io/zone";
+/// Name of the leader-election Lease, in the operator's namespace.
+pub const LEASE: &str = "meantime-operator";
+/// Name of the ConfigMap, in the operator's namespace, whose presence tells every operator to stop planning.
+pub const STOP_MARK: &str = "meantime-retired";
+/// Most associations that one plan may hold; a pool counts as its maxSources.
+pub const MAX_ASSOCIATIONS: u32 = 12;

@@ -1,0 +1,61 @@
+//! What the judge says of one node at one moment: five conditions and the numbers behind them.
+
+use crate::conditions::Conditions;
+use crate::units::Nanos;
+use serde::{Deserialize, Serialize};
+
+/// The error bound of the judged clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBound {
+    /// With chrony's own drift allowance.
+    pub expected: Nanos,
+    /// With the guaranteed rate × age besides. Policies are judged on this one.
+    pub guaranteed: Nanos,
+    /// Carried forward from the last good one and grown, because there is none of now.
+    pub carried: bool,
+}
+
+/// How one association is seen at this node (input to the fleet's comparison and to TimeSource status).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssociationVerdict {
+    /// Position in the observation.
+    pub index: usize,
+    /// Polls in a row without a valid reply.
+    pub unanswered: u32,
+    /// A voter that counts now.
+    pub usable: bool,
+    /// chronyd, or the agreeing group, says that it lies.
+    pub rejected: bool,
+    /// The judged clock against it, > 0 = ahead; none without an estimate.
+    pub offset: Option<Nanos>,
+    /// Half-width of that view.
+    pub uncertainty: Option<Nanos>,
+}
+
+/// The verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The five conditions.
+    pub conditions: Conditions,
+    /// The judged clock's error as published: the larger of residual and disagreement, or, while
+    /// BoundContradicted holds, against the carried baseline. None when unknown.
+    pub offset: Option<Nanos>,
+    /// What chronyd has yet to correct.
+    pub residual: Option<Nanos>,
+    /// The judged clock against the agreeing group; none when no group agrees.
+    pub disagreement: Option<Nanos>,
+    /// The error bound; none before there ever was one.
+    pub bound: Option<ErrorBound>,
+    /// Smallest tolerance left; negative = breach.
+    pub headroom: Option<Nanos>,
+    /// The planned source that chronyd follows now.
+    pub selected: Option<String>,
+    /// Its tier.
+    pub tier: Option<u8>,
+    /// Voters that count now.
+    pub usable_voters: u32,
+    /// Voters planned and known to chronyd.
+    pub voters: u32,
+    /// Per association, in the observation's order.
+    pub associations: Vec<AssociationVerdict>,
+}
