@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# load: docker images onto every node of a cluster.
+#
+# kind's own `load docker-image` asks the node's crictl, which Debian does not have. The archive is
+# saved once and imported on all nodes at the same time; a node that already has exactly these
+# images is left alone.
+
+load_node() {
+  local node=$1 archive=$2 want=$3
+  docker exec -i "$node" ctr -n k8s.io images import --all-platforms --digests --snapshotter overlayfs - <"$archive"
+  docker exec -i "$node" sh -c 'mkdir -p /var/lib/meantime && cat >>/var/lib/meantime/loaded' <<<"$want"
+}
+
+load_nodes() {
+  local archive=$1 want=$2 node pids=() pid rc=0
+  shift 2
+  docker save -o "$archive" "${IMAGES[@]}"
+  for node in "$@"; do
+    load_node "$node" "$archive" "$want" &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || rc=1; done
+  rm -f "$archive"
+  return "$rc"
+}
+
+verb_load() {
+  local name=${1:-} image node want='' nodes=() id
+  [ $# -ge 2 ] || die "usage: provider load NAME IMAGE..."
+  shift
+  IMAGES=("$@")
+  for image in "$@"; do
+    id=$(docker image inspect --format '{{.Id}}' "$image" 2>/dev/null) || die "the engine has no image $image" "build it first"
+    want="$want$image=$id "
+  done
+  [ -n "$(cluster_nodes "$name")" ] || die "there is no cluster '$name'" "make it: provider up $name"
+  lock "cluster-$name"
+  for node in $(cluster_nodes "$name"); do
+    [ "$(docker exec "$node" tail -n 1 /var/lib/meantime/loaded 2>/dev/null)" = "$want" ] || nodes+=("$node")
+  done
+  if [ "${#nodes[@]}" -gt 0 ]; then
+    heartbeat "loading ${IMAGES[*]} onto ${#nodes[@]} nodes (some seconds per 100 MB)" \
+      load_nodes "$(mktemp -u "$CACHE/load-XXXXXX.tar")" "$want" "${nodes[@]}"
+  else
+    say "all nodes of '$name' have these images already"
+  fi
+  unlock "cluster-$name"
+}
