@@ -1,0 +1,55 @@
+# Meantime's one door. `make demo` and `make test` do all their own set-up: they say what they install, reuse what
+# is there (caches outside the checkout, so that a fresh clone is warm) and can be run again. `make help` lists all.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+export MEANTIME_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/meantime
+export CARGO_TARGET_DIR ?= $(MEANTIME_CACHE)/target
+PROVIDER := tests/cluster/provider
+PURE := -p meantime-core -p meantime-candm -p meantime-ntp
+UNIT := $(PURE) -p meantime-crds -p meantime-operator -p meantime-agent
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+
+.PHONY: demo
+demo: ## the main job on a real kind cluster: five kinds of trouble, each told truthfully
+	tests/demo/run
+
+.PHONY: test
+test: ## every layer below, in order; ends with a list of layers and their times
+	tests/run-layers $(LAYERS)
+
+.PHONY: test-lint test-unit test-wire test-api test-agent test-vm test-chart test-kind
+test-lint: ## formatting, lints, licences, generated files
+	tests/run-layers lint
+test-unit: ## pure code, under a minute when built
+	tests/run-layers unit
+test-wire: ## our codecs against real chronyd 4.0, 4.3, 4.6.1, 4.9; the time lab
+	tests/run-layers wire
+test-agent: ## the agent's binary with real chronyd on loopback
+	tests/run-layers agent
+test-api: ## CRDs, admission and the operator on a real API server (etcd + kube-apiserver alone)
+	tests/run-layers api
+test-vm: ## real clocks, in a micro-VM: step, slew, pause, lie
+	tests/run-layers vm
+test-chart: ## the Helm chart: lint, schema, rendered objects
+	tests/run-layers chart
+test-kind: ## the demo's scenes, tokens, upgrade, outage and uninstall on a kind cluster
+	tests/run-layers kind
+
+.PHONY: crds
+crds: ## write the CRD YAML from the Rust types
+	cargo run -q -p meantime-crds --bin crdgen
+	cp crds/*.yaml charts/meantime/files/crds/
+
+.PHONY: clean-up
+clean-up: ## stop and remove all that demo and tests started (caches stay; `make clean-caches` removes those)
+	$(PROVIDER) down --all
+	$(PROVIDER) stop-engine
+
+.PHONY: clean-caches
+clean-caches: clean-up ## remove the caches too (the next run is cold)
+	rm -rf "$(MEANTIME_CACHE)"
