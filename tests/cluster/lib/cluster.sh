@@ -123,8 +123,8 @@ verb_up() {
   [[ $zones =~ ^[a-z0-9,-]*$ ]] || die "up: --zones needs names parted by commas"
   KUBECONFIG_FILE=${KUBECONFIG_FILE:-$CACHE/kubeconfig-$name}
 
+  ensure_engine
   ensure_tools kind kubectl
-  ensure_node_image
   lock "cluster-$name"
   record=$CACHE/clusters/$name
   want="workers=$workers zones=$zones audit=$audit"
@@ -143,6 +143,7 @@ verb_up() {
     say "cluster '$name' is there, but not healthy, and a restart did not help: making it anew"
     kind_ delete cluster --name "$name" --kubeconfig "$KUBECONFIG_FILE" >&2
   fi
+  ensure_node_image
   config=$CACHE/clusters/.$name.kind.yaml
   kind_config "$workers" "$zones" "$audit" >"$config"
   rm -f "$KUBECONFIG_FILE"
@@ -183,7 +184,7 @@ verb_down() {
   for record in "$CACHE"/clusters/*; do
     [ ! -f "$record" ] || down_one "${record##*/}"
   done
-  containers=$(docker ps -aq --filter label=meantime.dev/owner)
+  containers=$(docker ps -aq --filter label=meantime.dev/owner; docker ps -aq --filter name=^meantime-node-builder-)
   # shellcheck disable=SC2086
   [ -z "$containers" ] || docker rm -f -v $containers >&2
 }

@@ -121,19 +121,19 @@ build_node_image() {
   fi
 
   echo "the node image without container images"
-  import_image "$tag-bare" "$root" --change 'ENV container=docker' --change 'STOPSIGNAL SIGRTMIN+3' \
+  import_image "$tag-bare" "$root" --change 'ENV container=docker' \
     --change "LABEL meantime.dev/recipe=$hash" --change 'ENTRYPOINT ["/usr/local/bin/entrypoint","/sbin/init"]'
 
   echo "importing the container images into its containerd"
-  docker run -d --privileged --name "$builder" --label meantime.dev/owner=provider --entrypoint sleep "$tag-bare" infinity
+  # systemd stops on this signal; docker 20.10 cannot set it at import, a commit carries it over
+  # (and would carry a label over to every node, so the builder is known by its name alone).
+  docker run -d --privileged --name "$builder" --stop-signal SIGRTMIN+3 --entrypoint sleep "$tag-bare" infinity
   docker exec -d "$builder" containerd
   for name in $(seq 30); do
     docker exec "$builder" ctr version >/dev/null 2>&1 && break
     sleep 1
   done
-  docker save "${refs[@]}" |
-    docker exec -i "$builder" ctr -n k8s.io images import --all-platforms --no-unpack --label io.cri-containerd.pinned=pinned - ||
-    docker save "${refs[@]}" | docker exec -i "$builder" ctr -n k8s.io images import --all-platforms --no-unpack -
+  docker save "${refs[@]}" | docker exec -i "$builder" ctr -n k8s.io images import --all-platforms --no-unpack -
   docker exec "$builder" pkill -x containerd
   sleep 1
   docker commit --change 'ENTRYPOINT ["/usr/local/bin/entrypoint","/sbin/init"]' "$builder" "$tag"
