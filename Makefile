@@ -53,3 +53,7 @@ clean-up: ## stop and remove all that demo and tests started (caches stay; `make
 .PHONY: clean-caches
 clean-caches: clean-up ## remove the caches too (the next run is cold)
 	rm -rf "$(MEANTIME_CACHE)"
+
+.PHONY: check-crds
+check-crds: # the chart carries the CRDs that the types make
+	@for f in crds/*.yaml; do cmp -s "$$f" "charts/meantime/files/$$f" || { echo "charts/meantime/files/$$f differs from $$f: run make crds" >&2; exit 1; }; done

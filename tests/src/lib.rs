@@ -1,1 +1,5 @@
-//! Being built.
+//! # Meantime's tests: harness, time lab, scenes
+//!
+//! **Role.** Everything that tests need and the product must not contain. **Never** linked into a product binary.
+
+pub mod demo;

@@ -1,0 +1,146 @@
+//! One loop that plays any scene: clear before, fault, told, watched, healed, clear after.
+
+use super::scenes::Scene;
+use super::truth::Sampler;
+use super::world::{self, World};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How a scene went.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Scene id.
+    pub id: &'static str,
+    /// What happened.
+    pub title: String,
+    /// What had to be seen.
+    pub expected: String,
+    /// What was seen.
+    pub seen: String,
+    /// Fault → told.
+    pub told_s: Option<f64>,
+    /// Heal → clear.
+    pub healed_s: Option<f64>,
+    /// As expected.
+    pub passed: bool,
+}
+
+const LOOK: Duration = Duration::from_millis(200);
+/// Longest wait for a clear world before and after a scene.
+const CLEAR: Duration = Duration::from_secs(90);
+
+#[expect(clippy::disallowed_methods, reason = "a test bench measures its own elapsed time; nothing is judged by it")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Waits until nothing is wrong; gives back the last look, or what is still wrong.
+pub async fn wait_clear(client: &kube::Client, sampler: &mut Sampler, limit: Duration) -> Result<World, String> {
+    let start = now();
+    loop {
+        let world = look(client, sampler).await?;
+        let trouble = world.trouble();
+        if trouble.is_empty() {
+            return Ok(world);
+        }
+        if start.elapsed() > limit {
+            return Err(trouble.join("; "));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn look(client: &kube::Client, sampler: &mut Sampler) -> Result<World, String> {
+    let world = world::look(client).await.map_err(|error| format!("the API could not be read: {error}"))?;
+    sampler.sample(&world);
+    Ok(world)
+}
+
+/// Plays one scene.
+pub async fn play(client: &kube::Client, scene: &Scene, sampler: &mut Sampler) -> Outcome {
+    let mut outcome = Outcome {
+        id: scene.id,
+        title: scene.title.clone(),
+        expected: scene.expected.clone(),
+        seen: String::new(),
+        told_s: None,
+        healed_s: None,
+        passed: false,
+    };
+    let result = stage(client, scene, sampler, &mut outcome).await;
+    match result {
+        Ok(seen) => {
+            outcome.seen = seen;
+            outcome.passed = true;
+        }
+        Err(why) => {
+            outcome.seen = why;
+            // Whatever went wrong, the fault does not stay.
+            for fault in &scene.heal {
+                let _ = fault.inject().await;
+            }
+            sampler.heal(scene);
+        }
+    }
+    outcome
+}
+
+async fn stage(
+    client: &kube::Client,
+    scene: &Scene,
+    sampler: &mut Sampler,
+    outcome: &mut Outcome,
+) -> Result<String, String> {
+    let before = wait_clear(client, sampler, CLEAR).await.map_err(|why| format!("not clear before the fault: {why}"))?;
+    sampler.fault(scene);
+    let start = now();
+    for fault in &scene.inject {
+        fault.inject().await.map_err(|error| error.to_string())?;
+    }
+    let mut told: Option<(String, Instant)> = None;
+    let mut missing = String::new();
+    loop {
+        let world = look(client, sampler).await?;
+        if let Some(change) = unexpected(scene, &before, &world) {
+            return Err(format!("unexpected: {change}"));
+        }
+        match (&told, (scene.told)(&before, &world)) {
+            (None, Ok(seen)) => {
+                outcome.told_s = Some(start.elapsed().as_secs_f64());
+                told = Some((seen, now()));
+            }
+            (None, Err(why)) => missing = why,
+            (Some(_), _) => {}
+        }
+        if let Some((_, since)) = &told {
+            if since.elapsed() > Duration::from_secs(scene.watch_s) {
+                break;
+            }
+        } else if start.elapsed() > Duration::from_secs(scene.limit_s) {
+            return Err(format!("not told within {} s: {missing}", scene.limit_s));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    let healing = now();
+    for fault in &scene.heal {
+        fault.inject().await.map_err(|error| error.to_string())?;
+    }
+    sampler.heal(scene);
+    wait_clear(client, sampler, CLEAR).await.map_err(|why| format!("not clear after the heal: {why}"))?;
+    if !scene.heal.is_empty() {
+        outcome.healed_s = Some(healing.elapsed().as_secs_f64());
+    }
+    Ok(told.map(|(seen, _)| seen).unwrap_or_default())
+}
+
+fn unexpected(scene: &Scene, before: &World, now: &World) -> Option<String> {
+    for node in now.nodes.keys() {
+        for kind in meantime_core::conditions::ConditionKind::ALL {
+            let (then, is) = (before.status(node, kind), now.status(node, kind));
+            if then != is && !(scene.allowed)(node, kind) {
+                return Some(format!("{node} {} {then}→{is} ({})", kind.name(), now.reason(node, kind)));
+            }
+        }
+    }
+    None
+}

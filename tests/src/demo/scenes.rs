@@ -1,0 +1,223 @@
+//! The scenes as data: what is done, what must be seen, what must not.
+
+use super::faults::Fault;
+use super::world::World;
+use meantime_core::conditions::ConditionKind::{
+    self, TimeDaemonDown, TimeOffsetHigh, TimePartitioned, TimeSourcesLow, TimeSynchronized,
+};
+
+/// One scene.
+pub struct Scene {
+    /// Short id, also in figures.
+    pub id: &'static str,
+    /// What happens, in words.
+    pub title: String,
+    /// What must be seen, in words.
+    pub expected: String,
+    /// The fault.
+    pub inject: Vec<Fault>,
+    /// Its end.
+    pub heal: Vec<Fault>,
+    /// `Ok(what was seen)` once told; `Err(what is missing)` until then.
+    pub told: Box<dyn Fn(&World, &World) -> Result<String, String> + Send>,
+    /// Whether a changed condition status on a node belongs to the scene; any other change fails it.
+    pub allowed: Box<dyn Fn(&str, ConditionKind) -> bool + Send>,
+    /// How long to go on looking after it was told, seconds.
+    pub watch_s: u64,
+    /// It must be told within so many seconds.
+    pub limit_s: u64,
+    /// A remark under the table.
+    pub note: Option<&'static str>,
+}
+
+/// The quickstart's servers, tier 1 first.
+pub const SERVERS: [&str; 5] = ["gps-a", "radio-a", "gps-b", "campus-1", "campus-2"];
+
+fn lab(servers: &[&'static str], set: &str) -> Vec<Fault> {
+    servers.iter().map(|server| Fault::Lab { server, set: set.to_owned() }).collect()
+}
+
+fn all_nodes_have(world: &World, wanted: &[(ConditionKind, &str)]) -> Result<String, String> {
+    for node in world.nodes.keys() {
+        node_has(world, node, wanted)?;
+    }
+    let words: Vec<String> = wanted.iter().map(|(kind, status)| format!("{}={status}", kind.name())).collect();
+    Ok(format!("{} on {} nodes", words.join(" "), world.nodes.len()))
+}
+
+fn node_has(world: &World, node: &str, wanted: &[(ConditionKind, &str)]) -> Result<String, String> {
+    for (kind, status) in wanted {
+        let now = world.status(node, *kind);
+        if now != *status {
+            return Err(format!("{node} {}={now}, not {status}", kind.name()));
+        }
+    }
+    let words: Vec<String> = wanted.iter().map(|(kind, status)| format!("{}={status}", kind.name())).collect();
+    Ok(format!("{} on {node}", words.join(" ")))
+}
+
+/// All scenes; `nodes` as the cluster names them, the last worker is the victim of the single-node ones.
+pub fn all(nodes: &[String], addresses: &std::collections::BTreeMap<String, String>) -> Vec<Scene> {
+    let victim = nodes.last().cloned().unwrap_or_default();
+    let total = nodes.len();
+    let address = addresses.get(&victim).cloned().unwrap_or_default();
+    vec![
+        one_source_jumps(total),
+        sources_die(),
+        majority_jumps(),
+        node_cut_off(&victim),
+        chronyd_killed(&victim),
+        chronyd_stopped(&victim),
+        node_stepped(&victim, &address),
+    ]
+}
+
+fn one_source_jumps(total: usize) -> Scene {
+    Scene {
+        id: "a",
+        title: "one source jumps by 200 ms".into(),
+        expected: format!("no Node condition changes; TimeSource gps-b rejecting {total}/{total}, one Event on it"),
+        inject: lab(&["gps-b"], "offset=200ms"),
+        heal: lab(&["gps-b"], "offset=0s"),
+        told: Box::new(move |before, now| {
+            let rejecting = now.sources.get("gps-b").map_or(0, |source| source.rejecting);
+            if usize::try_from(rejecting) != Ok(total) {
+                return Err(format!("gps-b is rejected by {rejecting} of {total}"));
+            }
+            let states: Vec<&str> = now
+                .nodetimes
+                .values()
+                .filter_map(|nodetime| nodetime.states.get("gps-b").map(String::as_str))
+                .collect();
+            if states.iter().filter(|state| **state == "Falseticker").count() != total {
+                return Err(format!("NodeTimes say of gps-b: {states:?}"));
+            }
+            let events: Vec<_> = now
+                .events
+                .difference(&before.events)
+                .filter(|event| event.kind == "TimeSource" && event.name == "gps-b")
+                .collect();
+            match events.as_slice() {
+                [event] => Ok(format!("gps-b rejecting {total}/{total}, Event {}", event.reason)),
+                other => Err(format!("{} new Events on gps-b, not one", other.len())),
+            }
+        }),
+        allowed: Box::new(|_, _| false),
+        watch_s: 8,
+        limit_s: 30,
+        note: None,
+    }
+}
+
+fn sources_die() -> Scene {
+    Scene {
+        id: "b",
+        title: "four of five sources die".into(),
+        expected: "TimeSourcesLow=True everywhere, nothing else".into(),
+        inject: lab(&["radio-a", "gps-b", "campus-1", "campus-2"], "dead=true"),
+        heal: lab(&["radio-a", "gps-b", "campus-1", "campus-2"], "dead=false"),
+        told: Box::new(|_, now| all_nodes_have(now, &[(TimeSourcesLow, "True"), (TimePartitioned, "False")])),
+        allowed: Box::new(|_, kind| kind == TimeSourcesLow),
+        watch_s: 5,
+        limit_s: 30,
+        note: None,
+    }
+}
+
+fn majority_jumps() -> Scene {
+    Scene {
+        id: "c",
+        title: "three of five sources jump by 200 ms".into(),
+        expected: "BoundContradicted: TimeSynchronized=False, TimeOffsetHigh=True everywhere".into(),
+        inject: lab(&["gps-a", "radio-a", "gps-b"], "offset=200ms"),
+        heal: lab(&["gps-a", "radio-a", "gps-b"], "offset=0s"),
+        told: Box::new(|_, now| {
+            let seen = all_nodes_have(now, &[(TimeSynchronized, "False"), (TimeOffsetHigh, "True")])?;
+            match now.nodes.keys().find(|node| now.reason(node, TimeSynchronized) != "BoundContradicted") {
+                Some(node) => Err(format!("{node} says {}", now.reason(node, TimeSynchronized))),
+                None => Ok(format!("{seen}, BoundContradicted")),
+            }
+        }),
+        // In the second in which chrony has no majority, TooFew/NoMajority is the truth as well.
+        allowed: Box::new(|_, kind| matches!(kind, TimeSynchronized | TimeOffsetHigh | TimeSourcesLow)),
+        watch_s: 5,
+        limit_s: 30,
+        note: Some(
+            "c: these are virtual clocks (chronyd -x): the correction stays visible. A real clock would have been slewed \
+             onto the lie and then read 0; only BoundContradicted would still tell.",
+        ),
+    }
+}
+
+fn node_cut_off(victim: &str) -> Scene {
+    let node = victim.to_owned();
+    let other = victim.to_owned();
+    Scene {
+        id: "d",
+        title: format!("{victim} is cut off from all NTP"),
+        expected: "TimePartitioned and TimeSourcesLow on it alone; TimeSynchronized stays True by the carried bound".into(),
+        inject: vec![Fault::Cut { node: victim.to_owned(), cut: true }],
+        heal: vec![Fault::Cut { node: victim.to_owned(), cut: false }],
+        told: Box::new(move |_, now| {
+            node_has(now, &node, &[(TimePartitioned, "True"), (TimeSourcesLow, "True"), (TimeSynchronized, "True")])
+        }),
+        allowed: Box::new(move |node, kind| node == other && matches!(kind, TimePartitioned | TimeSourcesLow)),
+        watch_s: 8,
+        limit_s: 30,
+        note: None,
+    }
+}
+
+fn chronyd_killed(victim: &str) -> Scene {
+    Scene {
+        id: "e1",
+        title: format!("chronyd on {victim} is killed (SIGKILL)"),
+        expected: "restarted; no Node condition changes".into(),
+        inject: vec![Fault::Signal { node: victim.to_owned(), signal: "KILL" }],
+        heal: vec![],
+        told: Box::new(|_, _| Ok("no condition changed while watched".into())),
+        allowed: Box::new(|_, _| false),
+        watch_s: 20,
+        limit_s: 30,
+        note: None,
+    }
+}
+
+fn chronyd_stopped(victim: &str) -> Scene {
+    let node = victim.to_owned();
+    let other = victim.to_owned();
+    Scene {
+        id: "e2",
+        title: format!("chronyd on {victim} hangs (SIGSTOP)"),
+        expected: "TimeDaemonDown=True on it alone".into(),
+        inject: vec![Fault::Signal { node: victim.to_owned(), signal: "STOP" }],
+        heal: vec![Fault::Signal { node: victim.to_owned(), signal: "CONT" }],
+        told: Box::new(move |_, now| node_has(now, &node, &[(TimeDaemonDown, "True")])),
+        allowed: Box::new(move |node, kind| {
+            node == other && matches!(kind, TimeDaemonDown | TimeSourcesLow | TimePartitioned)
+        }),
+        watch_s: 4,
+        limit_s: 40,
+        note: None,
+    }
+}
+
+fn node_stepped(victim: &str, address: &str) -> Scene {
+    let node = victim.to_owned();
+    let other = victim.to_owned();
+    Scene {
+        id: "f",
+        title: format!("the clock of {victim} alone is 120 ms wrong (all servers answer it so)"),
+        expected: "TimeOffsetHigh=True and TimeSynchronized=False on it alone".into(),
+        inject: lab(&SERVERS, &format!("per-client={address}:offset=120ms")),
+        heal: lab(&SERVERS, &format!("per-client={address}:offset=0s")),
+        told: Box::new(move |_, now| {
+            let seen = node_has(now, &node, &[(TimeOffsetHigh, "True"), (TimeSynchronized, "False")])?;
+            Ok(format!("{seen} ({})", now.reason(&node, TimeSynchronized)))
+        }),
+        allowed: Box::new(move |node, _| node == other),
+        watch_s: 30,
+        limit_s: 60,
+        note: Some("f: by the lab's ground truth this node is truly wrong; it makes coverage and true_while_wrong count."),
+    }
+}

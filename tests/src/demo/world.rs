@@ -1,0 +1,187 @@
+//! What a user can see of Meantime on a cluster at one moment: Node conditions, TimeSource status, NodeTimes,
+//! Events. Read as plain JSON through the API, as kubectl would, not through our own types: if a field moves,
+//! the demo must notice.
+
+use k8s_openapi::api::core::v1::{Event, Node};
+use kube::api::{Api, DynamicObject, ListParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use meantime_core::conditions::ConditionKind;
+use meantime_core::names;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One condition as it stands on a Node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// True, False, Unknown.
+    pub status: String,
+    /// The reason word.
+    pub reason: String,
+    /// The message.
+    pub message: String,
+}
+
+/// One TimeSource's counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceSeen {
+    /// Nodes that have it in their plan and report it.
+    pub using: i64,
+    /// Nodes that reach it.
+    pub reaching: i64,
+    /// Nodes that reject it as a falseticker.
+    pub rejecting: i64,
+}
+
+/// One NodeTime's figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeTimeSeen {
+    /// Published offset, ns.
+    pub offset: Option<i64>,
+    /// Published guaranteed bound, ns.
+    pub bound: Option<i64>,
+    /// Published state word of each source.
+    pub states: BTreeMap<String, String>,
+}
+
+/// One Event of ours.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventSeen {
+    /// Name of the Event object (unique).
+    pub id: String,
+    /// Node, TimeSource, TimeSyncPolicy.
+    pub kind: String,
+    /// Name of the object it is about.
+    pub name: String,
+    /// Reason word.
+    pub reason: String,
+    /// Note.
+    pub message: String,
+}
+
+/// All of it.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    /// Per node, per condition.
+    pub nodes: BTreeMap<String, BTreeMap<ConditionKind, Seen>>,
+    /// InternalIP per node: what the lab shifts by.
+    pub addresses: BTreeMap<String, String>,
+    /// Per TimeSource.
+    pub sources: BTreeMap<String, SourceSeen>,
+    /// Per node.
+    pub nodetimes: BTreeMap<String, NodeTimeSeen>,
+    /// Events of our operator.
+    pub events: BTreeSet<EventSeen>,
+}
+
+/// A dynamic Api for one of our kinds.
+pub fn kind(client: &kube::Client, kind: &str, plural: &str) -> Api<DynamicObject> {
+    let resource =
+        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(names::GROUP, names::VERSION, kind), plural);
+    Api::all_with(client.clone(), &resource)
+}
+
+/// Reads the world.
+pub async fn look(client: &kube::Client) -> Result<World, kube::Error> {
+    let all = ListParams::default();
+    let mut world = World::default();
+    for node in Api::<Node>::all(client.clone()).list(&all).await? {
+        let name = node.metadata.name.clone().unwrap_or_default();
+        let status = node.status.unwrap_or_default();
+        if let Some(address) =
+            status.addresses.unwrap_or_default().into_iter().find(|address| address.type_ == "InternalIP")
+        {
+            world.addresses.insert(name.clone(), address.address);
+        }
+        let ours = status.conditions.unwrap_or_default().into_iter().filter_map(|condition| {
+            let kind = ConditionKind::ALL.into_iter().find(|kind| kind.node_type() == condition.type_)?;
+            let seen = Seen {
+                status: condition.status,
+                reason: condition.reason.unwrap_or_default(),
+                message: condition.message.unwrap_or_default(),
+            };
+            Some((kind, seen))
+        });
+        world.nodes.insert(name, ours.collect());
+    }
+    for source in kind(client, "TimeSource", "timesources").list(&all).await? {
+        let count = |field: &str| source.data["status"][field].as_i64().unwrap_or(0);
+        let seen = SourceSeen {
+            using: count("nodesUsing"),
+            reaching: count("nodesReaching"),
+            rejecting: count("nodesRejecting"),
+        };
+        world.sources.insert(source.metadata.name.clone().unwrap_or_default(), seen);
+    }
+    for nodetime in kind(client, "NodeTime", "nodetimes").list(&all).await? {
+        let status = &nodetime.data["status"];
+        let states = status["associations"].as_array().into_iter().flatten().filter_map(|association| {
+            Some((association["source"].as_str()?.to_owned(), association["state"].as_str()?.to_owned()))
+        });
+        let seen = NodeTimeSeen {
+            offset: status["offsetNanoseconds"].as_i64(),
+            bound: status["errorBoundNanoseconds"].as_i64(),
+            states: states.collect(),
+        };
+        world.nodetimes.insert(nodetime.metadata.name.clone().unwrap_or_default(), seen);
+    }
+    for event in Api::<Event>::namespaced(client.clone(), "default").list(&all).await? {
+        if event.reporting_component.as_deref() == Some("meantime-operator") {
+            world.events.insert(EventSeen {
+                id: event.metadata.name.unwrap_or_default(),
+                kind: event.involved_object.kind.unwrap_or_default(),
+                name: event.involved_object.name.unwrap_or_default(),
+                reason: event.reason.unwrap_or_default(),
+                message: event.message.unwrap_or_default(),
+            });
+        }
+    }
+    Ok(world)
+}
+
+impl World {
+    /// The status of one condition on one node; "absent" if it is not there.
+    pub fn status(&self, node: &str, kind: ConditionKind) -> &str {
+        self.nodes.get(node).and_then(|node| node.get(&kind)).map_or("absent", |seen| seen.status.as_str())
+    }
+    /// The reason of one condition on one node; empty if it is not there.
+    pub fn reason(&self, node: &str, kind: ConditionKind) -> &str {
+        self.nodes.get(node).and_then(|node| node.get(&kind)).map_or("", |seen| seen.reason.as_str())
+    }
+    /// Why this world is not clear: empty when every node has all five conditions in their healthy state and
+    /// every source is reached by all who use it and rejected by none.
+    pub fn trouble(&self) -> Vec<String> {
+        let mut trouble = Vec::new();
+        for node in self.nodes.keys() {
+            for kind in ConditionKind::ALL {
+                let status = self.status(node, kind);
+                if status != kind.healthy().as_str() {
+                    trouble.push(format!("{node} {}={status} {}", kind.name(), self.reason(node, kind)));
+                }
+            }
+        }
+        for (name, source) in &self.sources {
+            if source.rejecting > 0 || source.using == 0 || source.reaching < source.using {
+                trouble.push(format!(
+                    "source {name}: {} using, {} reaching, {} rejecting",
+                    source.using, source.reaching, source.rejecting
+                ));
+            }
+        }
+        if self.nodes.is_empty() || self.sources.is_empty() {
+            trouble.push("no nodes or no sources yet".to_owned());
+        }
+        trouble
+    }
+    /// Node conditions whose *status* differs from `before`, as text.
+    pub fn condition_changes(&self, before: &World) -> Vec<String> {
+        let mut changes = Vec::new();
+        for node in self.nodes.keys() {
+            for kind in ConditionKind::ALL {
+                let (then, now) = (before.status(node, kind), self.status(node, kind));
+                if then != now {
+                    changes.push(format!("{node} {} {then}→{now} ({})", kind.name(), self.reason(node, kind)));
+                }
+            }
+        }
+        changes
+    }
+}
