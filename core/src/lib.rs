@@ -1,7 +1,7 @@
 //! # Meantime's core: the product on one page
 //!
 //! **Role.** Every decision that Meantime takes is a function in this crate: which sources a node uses
-//! (`plan`), what chronyd is told (`conf`), how wrong a clock is and how sure that is (`judge`), and
+//! ([`mod@plan`]), what chronyd is told ([`conf`]), how wrong a clock is and how sure that is (`judge`), and
 //! which node conditions follow ([`conditions`]).
 //!
 //! **In.** Plain data: declared sources and policies and the nodes ([`snapshot`]), what one node's chronyd
@@ -23,12 +23,16 @@
 pub mod chrony;
 pub mod clocks;
 pub mod conditions;
+pub mod conf;
 pub mod duration;
+pub mod ledger;
 pub mod names;
 pub mod observation;
+pub mod plan;
 pub mod policy;
 pub mod snapshot;
 pub mod source;
 pub mod tolerances;
 pub mod units;
+pub mod validate;
 pub mod verdict;
