@@ -1,0 +1,518 @@
+//! NodeTime: one node's plan (spec, by the operator alone) and what came of it (status, by that node's agent alone).
+//! Named as its Node. Everything in it is readable by every agent: nothing secret belongs here.
+
+use crate::common::{Condition, Mode, Preset, Scope, Time, conditions, time};
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The plan of one node. Written by the operator only.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "meantime.dev",
+    version = "v1alpha1",
+    kind = "NodeTime",
+    plural = "nodetimes",
+    shortname = "nt",
+    category = "meantime",
+    status = "NodeTimeStatus",
+    derive = "PartialEq",
+    doc = "NodeTime carries one node's plan (spec, by the operator) and its clock as measured and judged there (status, by its agent). Do not edit.",
+    printcolumn(name = "Policy", type_ = "string", json_path = ".spec.plan.policy.name"),
+    printcolumn(
+        name = "Synced",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"TimeSynchronized\")].status"
+    ),
+    printcolumn(name = "Offset", type_ = "string", json_path = ".status.offset"),
+    printcolumn(name = "Bound", type_ = "string", json_path = ".status.errorBound"),
+    printcolumn(name = "Source", type_ = "string", json_path = ".status.source"),
+    printcolumn(name = "Tier", type_ = "integer", json_path = ".status.tier"),
+    printcolumn(name = "Voters", type_ = "string", json_path = ".status.voters"),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"TimeSynchronized\")].reason"
+    ),
+    printcolumn(name = "Seen", type_ = "date", json_path = ".status.observedAt"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        priority = 1
+    ),
+    printcolumn(name = "Chrony", type_ = "string", json_path = ".status.chrony.version", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeTimeSpec {
+    /// Active: follow the plan. Retired: restore the host, acknowledge in status.retired, then rest.
+    /// Example: "Active"
+    pub desired: Desired,
+    /// What the node does; absent until its agent has told its capabilities. Example: {"hash": "9f86d081884c7d65"}
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
+    /// A person's request, copied by the operator from the annotation meantime.dev/request.
+    /// Example: {"verb": "acknowledge", "id": "2026-11-21-1"}
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Request>,
+}
+
+/// What becomes of the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Desired {
+    /// Follow the plan.
+    Active,
+    /// Restore the host and acknowledge.
+    Retired,
+}
+
+/// What a node does: policy, chrony text, associations, tolerances.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// First 16 hex digits of the SHA-256 over the rest of the plan; equal = nothing to do.
+    /// Example: "9f86d081884c7d65"
+    #[schemars(length(min = 16, max = 16), regex(pattern = "^[0-9a-f]{16}$"))]
+    pub hash: String,
+    /// The policy that won this node. Example: {"name": "databases", "uid": "7c3e…", "generation": 2}
+    pub policy: PolicyRef,
+    /// What may be done: Observe or Managed. Example: "Observe"
+    pub mode: Mode,
+    /// chrony's configuration as text. Example: {"main": "minsources 2\n", "sources": "server 10.1.0.5 iburst\n"}
+    pub chrony: ChronyText,
+    /// The sources, by tier, then name; at most 12, a pool counting as its maxSources. Example: [{"source": "dc1-gps"}]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 12), extend("x-kubernetes-list-type" = "atomic"))]
+    pub associations: Vec<PlanAssociation>,
+    /// The figures in force. Example: {"preset": "kubernetes", "maxOffsetNanoseconds": 50000000}
+    pub tolerances: PlanTolerances,
+}
+
+/// The policy behind a plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyRef {
+    /// TimeSyncPolicy name, at most 253 characters. Example: "databases"
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// TimeSyncPolicy uid, at most 64 characters. Example: "7c3e2f0a-5a0e-4b0e-9f0a-0c1d2e3f4a5b"
+    #[schemars(length(max = 64))]
+    pub uid: String,
+    /// TimeSyncPolicy generation that was used. Example: 2
+    #[schemars(range(min = 0))]
+    pub generation: i64,
+}
+
+/// chrony's configuration as text, made of known directives only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChronyText {
+    /// The policy's part of the main file, at most 4096 characters; the agent puts its own paths before it.
+    /// Example: "minsources 2\nrtcsync\n"
+    #[schemars(length(max = 4096))]
+    pub main: String,
+    /// The sources file, at most 4096 characters. Example: "server 10.1.0.5 minpoll 4 maxpoll 6 iburst prefer\n"
+    #[schemars(length(max = 4096))]
+    pub sources: String,
+}
+
+/// One source on this node, as planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanAssociation {
+    /// TimeSource name, at most 253 characters. Example: "dc1-gps"
+    #[schemars(length(max = 253))]
+    pub source: String,
+    /// TimeSource uid, at most 64 characters. Example: "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
+    #[serde(rename = "sourceUID")]
+    #[schemars(length(max = 64))]
+    pub source_uid: String,
+    /// TimeSource tier, 1 to 9. Example: 1
+    #[schemars(range(min = 1, max = 9))]
+    pub tier: i32,
+    /// Its part: Driver (prefer), Voter, Witness (noselect). Example: "Driver"
+    pub role: Role,
+    /// Address or name as declared, at most 253 characters. Example: "10.1.0.5"
+    #[schemars(length(max = 253))]
+    pub address: String,
+    /// UDP port, 1 to 65535. Example: 123
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: i32,
+    /// How many servers of a pool are kept, 1 to 12; absent = a single server. Example: 4
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 12))]
+    pub max_sources: Option<i32>,
+    /// Fastest poll as a power of two in seconds, -4 to 17. Example: 4
+    #[schemars(range(min = -4, max = 17))]
+    pub min_poll: i32,
+    /// Slowest poll as a power of two in seconds, -4 to 17. Example: 6
+    #[schemars(range(min = -4, max = 17))]
+    pub max_poll: i32,
+    /// Four fast packets at the start. Example: true
+    pub iburst: bool,
+    /// How near it is: Local, Site, Public. Example: "Local"
+    pub scope: Scope,
+    /// What stands for its independence, at most 253 characters: two with the same value count as one root.
+    /// Example: "gps-dc1"
+    #[schemars(length(max = 253))]
+    pub independence: String,
+    /// The scale that it serves: "UTC" or the name of a smear, at most 63 characters. Example: "UTC"
+    #[schemars(length(max = 63))]
+    pub timescale: String,
+}
+
+/// The part that an association plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Role {
+    /// In the driving tier.
+    Driver,
+    /// Votes.
+    Voter,
+    /// Measured only.
+    Witness,
+}
+
+/// The figures in force, in integer nanoseconds and parts per billion.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanTolerances {
+    /// The preset that they started from. Example: "kubernetes"
+    pub preset: Preset,
+    /// Largest error of the clock in nanoseconds, above 0. Example: 50000000
+    #[schemars(range(min = 1))]
+    pub max_offset_nanoseconds: i64,
+    /// From which error on it warns, in nanoseconds, above 0. Example: 20000000
+    #[schemars(range(min = 1))]
+    pub warn_offset_nanoseconds: i64,
+    /// Largest guaranteed error bound in nanoseconds, above 0. Example: 500000000
+    #[schemars(range(min = 1))]
+    pub max_error_bound_nanoseconds: i64,
+    /// From which bound on it warns, in nanoseconds, above 0. Example: 250000000
+    #[schemars(range(min = 1))]
+    pub warn_error_bound_nanoseconds: i64,
+    /// Fewest usable voters, 1 to 12. Example: 2
+    #[schemars(range(min = 1, max = 12))]
+    pub min_sources: i32,
+    /// Largest frequency error in parts per billion, 1 to 1000000; absent = not judged. Example: 100000
+    #[serde(default, rename = "maxFrequencyErrorPPB", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_frequency_error_ppb: Option<i64>,
+    /// Update intervals without an update before it warns, 2 to 1000; absent = not judged. Example: 8
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2, max = 1000))]
+    pub max_update_intervals: Option<i32>,
+    /// How long a breach lasts before it is told, in nanoseconds, 0 to 1 h. Example: 30000000000
+    #[schemars(range(min = 0))]
+    pub breach_hold_nanoseconds: i64,
+    /// How long a breach is gone before that is told, in nanoseconds, 0 to 1 h. Example: 60000000000
+    #[schemars(range(min = 0))]
+    pub clear_hold_nanoseconds: i64,
+    /// What the oscillator is trusted with, in parts per billion, 1 to 1000000. Example: 15000
+    #[serde(rename = "guaranteedRatePPB")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub guaranteed_rate_ppb: i64,
+    /// Whether chronyd may step the clock in its boot window. Example: true
+    pub step_at_boot: bool,
+}
+
+/// A person's request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    /// What is asked, 1 to 32 characters a-z and -. Example: "acknowledge"
+    #[schemars(length(min = 1, max = 32), regex(pattern = "^[a-z]([a-z-]*[a-z])?$"))]
+    pub verb: String,
+    /// Which request it is, 1 to 63 characters; a new id is a new request. Example: "2026-11-21-1"
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"))]
+    pub id: String,
+}
+
+/// What is applied, observed and judged on the node. Written by its agent only.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeTimeStatus {
+    /// metadata.generation of the spec that this status tells of. Example: 2
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub observed_generation: Option<i64>,
+    /// Ready (the plan is applied) and the five of the verdict: TimeSynchronized, TimeOffsetHigh, TimeSourcesLow,
+    /// TimePartitioned, TimeDaemonDown. Example: [{"type": "TimeSynchronized", "status": "True"}]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions")]
+    pub conditions: Vec<Condition>,
+    /// The agent. Example: {"version": "0.1.0"}
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentInfo>,
+    /// Its chronyd; absent = not known. Example: {"version": "4.6.1"}
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chrony: Option<ChronyInfo>,
+    /// Identifies this boot of the machine, at most 64 characters. Example: "3b1f0c1e-8f5a-4c57-9a3e-0d9d8d7e6f5a"
+    #[serde(default, rename = "bootID", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub boot_id: Option<String>,
+    /// Rises with every write of this boot: the heartbeat. Example: 42
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub sequence: Option<i64>,
+    /// What chronyd runs. Example: {"hash": "9f86d081884c7d65", "state": "Applied", "generation": 2}
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<AppliedPlan>,
+    /// Whether chronyd moves the host's clock. Example: {"profile": "Virtual", "reason": "Observe"}
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockInfo>,
+    /// The sources as chronyd sees them; at most 16. Example: [{"source": "dc1-gps", "state": "Selected"}]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub associations: Vec<AssociationStatus>,
+    /// The clock's error for a person; plus = ahead; absent = not known. Example: "+12µs"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub offset: Option<String>,
+    /// The clock's error in nanoseconds; above 0 = ahead; absent = not known. Example: 12000
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset_nanoseconds: Option<i64>,
+    /// The guaranteed error bound for a person; "~" before it = carried forward from the last good one.
+    /// Example: "410µs"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub error_bound: Option<String>,
+    /// The guaranteed error bound in nanoseconds; policies are judged on it. Example: 410000
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub error_bound_nanoseconds: Option<i64>,
+    /// The bound with chrony's own drift allowance, in nanoseconds. Example: 400000
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub expected_error_bound_nanoseconds: Option<i64>,
+    /// Whether the bound is carried forward from the last good one and grows. Example: false
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_bound_carried: Option<bool>,
+    /// Smallest tolerance left in nanoseconds; negative = breach; sort by it for the worst first. Example: 49988000
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headroom_nanoseconds: Option<i64>,
+    /// What chronyd has yet to correct, in nanoseconds; above 0 = ahead. Example: 3000
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub residual_nanoseconds: Option<i64>,
+    /// The clock against the agreeing sources, in nanoseconds; above 0 = ahead; absent = none agree. Example: 12000
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disagreement_nanoseconds: Option<i64>,
+    /// The TimeSource that chronyd follows, at most 253 characters; absent = none. Example: "dc1-gps"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub source: Option<String>,
+    /// Its tier, 1 to 9. Example: 1
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 9))]
+    pub tier: Option<i32>,
+    /// Usable of planned voters. Example: "4/5"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub voters: Option<String>,
+    /// Usable voters, 0 to 100. Example: 4
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub usable_voters: Option<i32>,
+    /// When the agent looked, by the node's own clock: for people only. Example: "2026-11-21T23:25:00Z"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "time")]
+    pub observed_at: Option<Time>,
+    /// The answer to desired Retired. Example: {"restored": true, "message": "nothing had been changed"}
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired: Option<Retired>,
+    /// The answer to the last request. Example: {"id": "2026-11-21-1", "state": "Done", "message": "acknowledged"}
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestAnswer>,
+}
+
+/// The agent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentInfo {
+    /// Its version, at most 64 characters. Example: "0.1.0"
+    #[schemars(length(max = 64))]
+    pub version: String,
+}
+
+/// The chronyd that the agent runs; what it can do follows from its version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChronyInfo {
+    /// Its version, at most 32 characters. Example: "4.6.1"
+    #[schemars(length(max = 32))]
+    pub version: String,
+}
+
+/// What chronyd runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AppliedPlan {
+    /// Hash of the plan that chronyd runs; absent = none. Example: "9f86d081884c7d65"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub hash: Option<String>,
+    /// Hash of what the agent itself decided besides (failover); absent = nothing. Example: "e3b0c44298fc1c14"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub overlay_hash: Option<String>,
+    /// uid of the NodeTime that the plan came from. Example: "1f2e3d4c-5b6a-7988-9706-f5e4d3c2b1a0"
+    #[serde(default, rename = "objectUID", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub object_uid: Option<String>,
+    /// generation of the NodeTime that the plan came from. Example: 2
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub generation: Option<i64>,
+    /// What became of the newest plan: Applied, Pending (under way), Reverted (time was worse after it), Refused (not
+    /// even tried). In the last three, hash tells what runs instead. Example: "Applied"
+    pub state: AppliedState,
+    /// Why, at most 512 characters. Example: "confirmed: time is not worse than before"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub message: Option<String>,
+}
+
+/// What became of the newest plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AppliedState {
+    /// Under way.
+    #[default]
+    Pending,
+    /// chronyd runs it and time is not worse.
+    Applied,
+    /// Time was worse after it; the last good one runs.
+    Reverted,
+    /// Not tried: unknown directive, refused by chronyd's parser, too old.
+    Refused,
+}
+
+/// Whether chronyd moves the host's clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClockInfo {
+    /// Virtual (chronyd -x measures only) or Real (chronyd moves the host's clock). Example: "Virtual"
+    pub profile: Profile,
+    /// Why that profile: Observe, Managed, ClockControlOff, CompetingDaemon. Example: "Observe"
+    #[schemars(length(max = 64))]
+    pub reason: String,
+    /// What a person should know of it, at most 256 characters. Example: "chronyd (pid 812) disciplines this host"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub message: Option<String>,
+}
+
+/// Whether chronyd moves the host's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Profile {
+    /// `chronyd -x`.
+    Virtual,
+    /// Real discipline.
+    Real,
+}
+
+/// One source as this node's chronyd sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AssociationStatus {
+    /// TimeSource name, at most 253 characters; absent = chronyd has it, the plan has not. Example: "dc1-gps"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub source: Option<String>,
+    /// Its address in chronyd; absent = its name is not resolved. Example: "10.1.0.5"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub address: Option<String>,
+    /// Its part: Driver, Voter, Witness. Example: "Driver"
+    pub role: Role,
+    /// chronyd's word on it, at most 32 characters. Example: "Selected"
+    #[schemars(length(max = 32))]
+    pub state: String,
+    /// The same as chronyc prints it, one character. Example: "*"
+    #[schemars(length(max = 4))]
+    pub letter: String,
+    /// Whether it counts as a usable voter. Example: true
+    pub usable: bool,
+    /// Whether chronyd or the agreeing group says that it lies. Example: false
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rejected: bool,
+    /// Polls in a row without a valid reply, 0 to 2147483647. Example: 0
+    #[schemars(range(min = 0))]
+    pub unanswered: i32,
+    /// Whether it answers: Answering, Losing (1 or 2 polls unanswered), Silent (3 or more), NeverAnswered, Unresolved
+    /// (its name has no address). Example: "Answering"
+    pub reachability: Reachability,
+    /// The clock against it in nanoseconds; above 0 = the clock is ahead; absent = too few samples. Example: 12000
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset_nanoseconds: Option<i64>,
+    /// Half-width of that in nanoseconds. Example: 380000
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub uncertainty_nanoseconds: Option<i64>,
+    /// Round trip to it in nanoseconds. Example: 250000
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_nanoseconds: Option<i64>,
+    /// The reference id that it serves, hexadecimal. Example: "47505300"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8), regex(pattern = "^[0-9A-F]{8}$"))]
+    pub refid: Option<String>,
+    /// Its stratum, 0 to 255. Example: 1
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 255))]
+    pub stratum: Option<i32>,
+    /// Age of its last sample when this was written, in nanoseconds. Example: 12000000000
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub sample_age_nanoseconds: Option<i64>,
+}
+
+/// Whether a source answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Reachability {
+    /// The last poll was answered.
+    Answering,
+    /// One or two polls unanswered.
+    Losing,
+    /// Three or more polls unanswered.
+    Silent,
+    /// No valid reply yet.
+    NeverAnswered,
+    /// Its name has no address.
+    Unresolved,
+}
+
+/// The answer to `desired: Retired`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Retired {
+    /// Whether the host is as it was. Example: true
+    pub restored: bool,
+    /// What was done, at most 512 characters. Example: "chronyd stopped; nothing on the host had been changed"
+    #[schemars(length(max = 512))]
+    pub message: String,
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestAnswer {
+    /// The request's verb, at most 32 characters. Example: "acknowledge"
+    #[schemars(length(max = 32))]
+    pub verb: String,
+    /// The request's id, at most 63 characters. Example: "2026-11-21-1"
+    #[schemars(length(max = 63))]
+    pub id: String,
+    /// Done or Refused. Example: "Done"
+    pub state: AnswerState,
+    /// What was done or why not, at most 512 characters. Example: "BoundContradicted acknowledged; new baseline"
+    #[schemars(length(max = 512))]
+    pub message: String,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AnswerState {
+    /// It was done.
+    Done,
+    /// It was not; the message says why.
+    Refused,
+}
