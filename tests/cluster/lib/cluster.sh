@@ -78,18 +78,28 @@ J
   done <<<"$table"
 }
 
-# All nodes Ready and CoreDNS serving, within SECONDS.
+# wait_until_healthy NAME SECONDS: all nodes Ready, CoreDNS serving, and every node reaches CoreDNS
+# by its Service's address. The last proves kube-proxy's rules and the pod routes, which no status tells.
 wait_until_healthy() {
-  kubectl_ wait --for=condition=Ready nodes --all --timeout="${1}s" &&
-    kubectl_ -n kube-system rollout status deployment/coredns --timeout="${1}s" &&
-    kubectl_ -n kube-system rollout status daemonset/kube-proxy --timeout="${1}s"
+  local node service
+  kubectl_ wait --for=condition=Ready nodes --all --timeout="${2}s" &&
+    kubectl_ -n kube-system rollout status deployment/coredns --timeout="${2}s" &&
+    kubectl_ -n kube-system rollout status daemonset/kube-proxy --timeout="${2}s" || return 1
+  service=$(kubectl_ -n kube-system get service kube-dns -o jsonpath='{.spec.clusterIP}') || return 1
+  for node in $(cluster_nodes "$1"); do
+    if ! docker exec "$node" curl -sf -o /dev/null --retry "$2" --retry-delay 1 --retry-all-errors \
+      --retry-max-time "$2" --connect-timeout 3 "http://$service:9153/metrics" </dev/null; then
+      echo "node $node does not reach CoreDNS by its Service address $service: see kube-proxy's log"
+      return 1
+    fi
+  done
 }
 
 create_cluster() {
   local name=$1 config=$2 image=$3
   kind_ create cluster --name "$name" --image "$image" --config "$config" --kubeconfig "$KUBECONFIG_FILE" --wait 0s
   if ! registry_reachable; then configure_pod_network "$name"; fi
-  wait_until_healthy 240
+  wait_until_healthy "$name" 240
 }
 
 # Stopped nodes (after a restart of the machine or the engine) are started again.
@@ -101,7 +111,7 @@ revive_cluster() {
     kubectl_ get --raw /readyz >/dev/null 2>&1 && break
     sleep 1
   done
-  wait_until_healthy 60
+  wait_until_healthy "$1" 60
 }
 
 verb_up() {

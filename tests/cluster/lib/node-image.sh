@@ -35,7 +35,7 @@ copy_with_libraries() {
   shift 2
   {
     printf '%s\n' "$@"
-    for file in "$@"; do chroot "$root" ldd "$file" 2>/dev/null | grep -o '/[^ ]*' || true; done
+    chroot "$root" ldd "$@" 2>/dev/null | sed -n 's|^\t[^/]*\(/[^ ]*\) (.*|\1|p'
   } | sort -u | while read -r file; do
     mkdir -p "$target$(dirname "$file")"
     cp -L "$root$file" "$target$file"
@@ -50,14 +50,17 @@ control_plane_image() {
   case $name in
   kube-proxy)
     # kube-proxy calls iptables, by names that are links to two programs: the one for nftables.
-    # xtables extensions are loaded by path, so they are copied whole.
-    copy_with_libraries "$root" "$folder" /usr/sbin/xtables-nft-multi /usr/sbin/conntrack /usr/sbin/nft
+    # Its extensions are loaded by path, and some bring libraries of their own.
+    local extensions
+    mapfile -t extensions < <(cd "$root" && find usr/lib -path '*/xtables/*.so' -type f -printf '/%p\n')
+    copy_with_libraries "$root" "$folder" /usr/sbin/xtables-nft-multi /usr/sbin/conntrack /usr/sbin/nft "${extensions[@]}"
     mkdir -p "$folder/usr/sbin" "$folder/run"
     local link
     for link in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do
       ln -s xtables-nft-multi "$folder/usr/sbin/$link"
     done
-    (cd "$root" && find usr/lib -path '*/xtables/*.so' -print0 | xargs -0 cp --parents -t "$folder")
+    # The extensions which are links to another (xt_state to xt_conntrack, ...).
+    (cd "$root" && find usr/lib -path '*/xtables/*.so' -type l -print0 | xargs -0 cp -P --parents -t "$folder")
     ;;
   kube-apiserver | kube-controller-manager | coredns)
     mkdir -p "$folder/etc/ssl/certs"
