@@ -115,14 +115,14 @@ revive_cluster() {
 }
 
 verb_up() {
-  local name='' workers=0 zones='' audit=no config record want
+  local name='' workers=0 zones='' audit=no as_asked=no config record want
   KUBECONFIG_FILE=''
   while [ $# -gt 0 ]; do
     case $1 in
-    --workers) workers=${2:?--workers needs a number}; shift ;;
-    --zones) zones=${2:?--zones needs a list}; shift ;;
+    --workers) workers=${2:?--workers needs a number}; as_asked=yes; shift ;;
+    --zones) zones=${2:?--zones needs a list}; as_asked=yes; shift ;;
     --kubeconfig) KUBECONFIG_FILE=${2:?--kubeconfig needs a file}; shift ;;
-    --audit) audit=yes ;;
+    --audit) audit=yes; as_asked=yes ;;
     -*) die "up: unknown argument $1" ;;
     *) [ -z "$name" ] || die "up: one name only"; name=$1 ;;
     esac
@@ -141,6 +141,8 @@ verb_up() {
   if [ -n "$(cluster_nodes "$name")" ]; then
     [ -f "$record" ] || die "a kind cluster '$name' exists which we did not make (or not to its end)" \
       "take another name, or delete it: provider down $name"
+    # Without any setting an existing cluster is taken as it is.
+    [ "$as_asked" = yes ] || want=$(cat "$record")
     [ "$(cat "$record")" = "$want" ] || die "cluster '$name' exists with other settings: $(cat "$record")" \
       "wanted: $want" "it was left as it is; to make it anew: provider down $name"
     # In a subshell with errexit off: an unhealthy cluster is an answer, not an accident.

@@ -71,7 +71,8 @@ control_plane_image() {
 }
 
 build_node_image() {
-  local tag=$1 hash=$2 source=$3 root work kind_files ref name refs=() builder
+  local tag=$1 hash=$2 source=$3 root work kind_files ref name refs=() builder before
+  before=$(docker image inspect --format '{{.Id}}' "$tag" 2>/dev/null || true)
   work=$(mktemp -d "$CACHE/tools/tmp-XXXXXX")
   builder=meantime-node-builder-$$
   # shellcheck disable=SC2064
@@ -140,6 +141,10 @@ build_node_image() {
   docker exec "$builder" pkill -x containerd
   sleep 1
   docker commit --change 'ENTRYPOINT ["/usr/local/bin/entrypoint","/sbin/init"]' "$builder" "$tag"
+
+  # The parts are in the node image now; the image of before goes unless a cluster still uses it.
+  docker image rm "${refs[@]}" || true
+  [ -z "$before" ] || docker image rm "$before" || true
 }
 
 # ensure_node_image: sets NODE_IMAGE.
