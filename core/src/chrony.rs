@@ -47,6 +47,10 @@ impl ChronyVersion {
     pub fn reload_never_multiplies(self) -> bool {
         self >= Self::new(4, 7, 0)
     }
+    /// `driftfile` takes an `interval` (NEWS 4.7; a fatal error before).
+    pub fn saves_drift_at_interval(self) -> bool {
+        self >= Self::new(4, 7, 0)
+    }
     /// `maxunreach` is a source option (NEWS 4.8; a fatal error before).
     pub fn has_maxunreach(self) -> bool {
         self >= Self::new(4, 8, 0)
@@ -214,7 +218,8 @@ mod tests {
         for letter in "NMsrd~wSOTxWPUD+*?".chars() {
             assert_eq!(Letter::from_char(letter).to_char(), letter);
         }
-        let usable: String = "NMsrd~wSOTxWPUD+*?".chars().filter(|l| Letter::from_char(*l).may_vote()).collect();
+        let usable: String =
+            "NMsrd~wSOTxWPUD+*?".chars().filter(|l| Letter::from_char(*l).may_vote()).collect();
         assert_eq!(usable, "wWPUD+*");
     }
 }

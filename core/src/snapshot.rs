@@ -7,6 +7,8 @@ use crate::source::{Endpoint, PollRange, Scope, SourceSpec, Timescale};
 use crate::tolerances::Tolerances;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Everything that planning may look at. Complete by construction: a caller that has not synced all its caches
 /// has no snapshot (absent is not empty).
@@ -18,6 +20,28 @@ pub struct Snapshot {
     pub policies: Vec<PolicySpec>,
     /// All nodes.
     pub nodes: Vec<NodeFacts>,
+    /// Objects that are there but could not be decoded. A policy among them keeps its nodes (absent is not empty).
+    pub undecodable: Vec<Undecodable>,
+}
+
+/// An object of ours that this build could not decode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undecodable {
+    /// What it is.
+    pub kind: ObjectKind,
+    /// Object name.
+    pub name: String,
+    /// The decoder's words.
+    pub why: String,
+}
+
+/// The kinds that users declare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ObjectKind {
+    /// A source of time.
+    TimeSource,
+    /// A policy.
+    TimeSyncPolicy,
 }
 
 /// What planning knows of one node.
@@ -32,7 +56,7 @@ pub struct NodeFacts {
     /// What its chronyd is, once its agent has said so.
     pub chrony: Option<ChronyVersion>,
     /// The plan that stands in its NodeTime now; kept when the sources are selected away to nothing.
-    pub previous: Option<NodePlan>,
+    pub previous: Option<Arc<NodePlan>>,
 }
 
 impl NodeFacts {
@@ -78,6 +102,24 @@ pub struct PlannedAssociation {
     pub timescale: Timescale,
 }
 
+impl PlannedAssociation {
+    /// What stands for the independence of the association that it became at `address`. The members of a pool
+    /// without a declared `independence` are different servers of different people, each its own root; a pool
+    /// with one is one root however many members it has.
+    pub fn root_at(&self, address: Option<IpAddr>) -> String {
+        match (&self.endpoint, address) {
+            (Endpoint::Pool { .. }, Some(address)) if self.independence == self.source => {
+                format!("{}/{address}", self.source)
+            }
+            (Endpoint::Pool { .. } | Endpoint::Server { .. }, _) => self.independence.clone(),
+        }
+    }
+    /// How many independent roots it may bring, by the same rule.
+    pub fn roots(&self) -> u32 {
+        if self.independence == self.source { self.endpoint.weight() } else { 1 }
+    }
+}
+
 /// One object that another one points at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectRef {
@@ -104,6 +146,7 @@ pub struct NodePlan {
     pub main: String,
     /// chrony's sources text. Ends in a newline.
     pub sources: String,
-    /// SHA-256 over all of the above, first 16 hex digits. Equal hash = nothing to do.
+    /// SHA-256 over all of the above but the policy's generation, first 16 hex digits. Equal hash = nothing to do,
+    /// though the policy was edited. Compare it, never recompute it: another version may hash more fields.
     pub hash: String,
 }
