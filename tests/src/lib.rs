@@ -3,3 +3,6 @@
 //! **Role.** Everything that tests need and the product must not contain. **Never** linked into a product binary.
 
 pub mod demo;
+pub mod kind;
+pub mod lab;
+pub mod vm;
