@@ -145,6 +145,7 @@ verb_up() {
     [ "$as_asked" = yes ] || want=$(cat "$record")
     [ "$(cat "$record")" = "$want" ] || die "cluster '$name' exists with other settings: $(cat "$record")" \
       "wanted: $want" "it was left as it is; to make it anew: provider down $name"
+    say "cluster '$name' exists: looking whether it is healthy (seconds; up to 3 minutes if its nodes must be started)"
     # In a subshell with errexit off: an unhealthy cluster is an answer, not an accident.
     if (revive_cluster "$name") >&2; then
       say "cluster '$name' is there and healthy ($want)"
@@ -179,11 +180,9 @@ down_one() {
 
 verb_down() {
   local record containers
-  case ${1:-} in
-  '') die "down: which cluster?" "usage: provider down NAME | --all" ;;
-  --all | [a-z0-9]*) ;;
-  *) die "down: unknown argument $1" ;;
-  esac
+  # Deleting takes no guesses: exactly one argument, and a known one.
+  [ $# -eq 1 ] || die "down: which cluster?" "usage: provider down NAME | --all"
+  [ "$1" = --all ] || [[ $1 =~ ^[a-z0-9][a-z0-9-]*$ ]] || die "down: unknown argument $1" "usage: provider down NAME | --all"
   if ! engine_works; then
     say "no docker engine answers, so nothing runs; records of clusters are kept"
     return
