@@ -20,13 +20,14 @@
 mod candidates;
 mod choose;
 mod feasible;
+mod finding;
 mod hash;
 mod report;
 
-pub use report::{
-    Concern, Finding, Infeasible, PolicyFinding, PolicyReport, Sample, Severity, SourceFinding, SourceReport,
-    StarveCause,
+pub use finding::{
+    Concern, Finding, Infeasible, PolicyFinding, Sample, Severity, SourceFinding, StarveCause,
 };
+pub use report::{PolicyReport, SourceReport};
 
 use crate::policy::Mode;
 use crate::snapshot::{NodeFacts, NodePlan, ObjectRef};
@@ -194,14 +195,12 @@ impl<'a> Draft<'a> {
     fn new(policy: &'a CheckedPolicy<'a>, valid: &'a Validated<'a>) -> Self {
         let state = policy.tolerances().map_or(State::Faulty, |tolerances| {
             let candidates = Candidates::of(policy.spec(), valid);
-            match candidates.starved() {
-                Some(cause) => State::Starved(candidates, cause),
-                None => {
-                    let zones = candidates.sources.iter().filter_map(|source| source.spec().zone.as_deref());
-                    let zones = zones.collect();
-                    State::Ready(Ready { candidates, tolerances, zones, groups: BTreeMap::new() })
-                }
+            if let Some(cause) = candidates.starved() {
+                return State::Starved(candidates, cause);
             }
+            let zones =
+                candidates.sources.iter().filter_map(|source| source.spec().zone.as_deref()).collect();
+            State::Ready(Ready { candidates, tolerances, zones, groups: BTreeMap::new() })
         });
         let (kept, stalled) = (Sample::default(), Sample::default());
         Self { policy, state, selected: 0, conflicts: BTreeMap::new(), kept, stalled }
@@ -218,16 +217,12 @@ impl<'a> Draft<'a> {
             State::Starved(..) => Standstill::WouldStarve,
         };
         let policy = self.policy.spec().name.clone();
-        match &node.previous {
-            Some(plan) => {
-                self.kept.add(&node.name);
-                NodeOutcome::Kept { plan: Arc::clone(plan), policy, why }
-            }
-            None => {
-                self.stalled.add(&node.name);
-                NodeOutcome::Stalled { policy, why }
-            }
+        if let Some(plan) = &node.previous {
+            self.kept.add(&node.name);
+            return NodeOutcome::Kept { plan: Arc::clone(plan), policy, why };
         }
+        self.stalled.add(&node.name);
+        NodeOutcome::Stalled { policy, why }
     }
 }
 

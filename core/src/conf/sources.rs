@@ -152,11 +152,11 @@ fn read_line(text: &str) -> Result<SourceLine, ReadFault> {
             "iburst" => iburst = true,
             "prefer" => role = Role::Driver,
             "noselect" => role = Role::Witness,
-            "port" => port = number(words.next(), "port", 1, u16::MAX)?,
-            "minpoll" => min = Some(number(words.next(), "minpoll", MIN_POLL, MAX_POLL)?),
-            "maxpoll" => max = Some(number(words.next(), "maxpoll", MIN_POLL, MAX_POLL)?),
+            "port" => port = number(words.next(), "port", 1..=u16::MAX)?,
+            "minpoll" => min = Some(number(words.next(), "minpoll", MIN_POLL..=MAX_POLL)?),
+            "maxpoll" => max = Some(number(words.next(), "maxpoll", MIN_POLL..=MAX_POLL)?),
             "maxsources" if kind != Kind::Server => {
-                kind = Kind::Pool { max_sources: number(words.next(), "maxsources", 1, MAX_ASSOCIATIONS)? };
+                kind = Kind::Pool { max_sources: number(words.next(), "maxsources", 1..=MAX_ASSOCIATIONS)? };
             }
             _ => return Err(ReadFault::Unknown),
         }
@@ -176,9 +176,8 @@ fn read_line(text: &str) -> Result<SourceLine, ReadFault> {
 fn number<N: std::str::FromStr + PartialOrd>(
     text: Option<&str>,
     word: &'static str,
-    least: N,
-    most: N,
+    range: std::ops::RangeInclusive<N>,
 ) -> Result<N, ReadFault> {
     let parsed = text.and_then(|text| text.parse().ok());
-    parsed.filter(|value| *value >= least && *value <= most).ok_or(ReadFault::Value { word })
+    parsed.filter(|value| range.contains(value)).ok_or(ReadFault::Value { word })
 }

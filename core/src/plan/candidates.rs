@@ -1,6 +1,6 @@
 //! What a policy may choose from: everything that can be decided without knowing the node.
 
-use super::report::StarveCause;
+use super::finding::StarveCause;
 use crate::policy::PolicySpec;
 use crate::source::{Timescale, Use};
 use crate::validate::{ValidSource, Validated};

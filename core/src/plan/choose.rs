@@ -9,7 +9,7 @@
 //! declared, another), name; then the others by the same order, pools last growing to their `maxSources`; witnesses
 //! take what voters leave. A pool may so be planned with fewer servers than declared.
 
-use super::report::{Finding, Sample};
+use super::finding::{Finding, Sample};
 use crate::conf::{Kind, SourceLine, Sources};
 use crate::names::MAX_ASSOCIATIONS;
 use crate::snapshot::{PlannedAssociation, Role};
@@ -141,7 +141,7 @@ impl Choice {
             *most = voter.roots().max(*most);
         }
         let roots = roots.values().sum();
-        if roots < super::report::ENOUGH_ROOTS {
+        if roots < super::finding::ENOUGH_ROOTS {
             findings.push(Finding::FewRoots { roots });
         }
         let voters = self.voters().map(|voter| voter.endpoint.weight()).sum();

@@ -4,7 +4,7 @@
 //! plus what its oscillator may do between two clock updates: guaranteed rate × 3 × 2^maxPoll. The second
 //! term alone is checked here.
 
-use super::report::{Finding, Infeasible};
+use super::finding::{Finding, Infeasible};
 use crate::snapshot::{PlannedAssociation, Role};
 use crate::tolerances::{Preset, Tolerances};
 use crate::units::Nanos;
