@@ -1,13 +1,14 @@
 //! Durations as users write them: Go's grammar with bounded digits, the very grammar that the CRDs' CEL guard
 //! (`matches`) lets through, so that the API server and this parser agree on every string.
 //!
-//! Grammar: one or more of `<digits>[.<digits>]<unit>`, digits 1–9 before and 0–9 after the point, unit one of
-//! `ns us µs ms s m h`; no sign, no bare `0`, no spaces. Sum at most 2^63−1 ns.
+//! Grammar: one to four of `<digits>[.<digits>]<unit>`, digits 1–9 before (1–5 for `m` and `h`, so that no sum can
+//! overflow, here or in CEL's `duration()`) and 1–9 after the point, unit one of `ns us µs ms s m h`; no sign, no
+//! bare `0`, no spaces.
 
 use crate::units::Nanos;
 
 /// The grammar as the CRDs' pattern (RE2 syntax; also used as the CEL guard).
-pub const PATTERN: &str = r"^([0-9]{1,9}(\.[0-9]{1,9})?(ns|us|µs|ms|s|m|h)){1,4}$";
+pub const PATTERN: &str = r"^([0-9]{1,9}(\.[0-9]{1,9})?(ns|us|µs|ms|s)|[0-9]{1,5}(\.[0-9]{1,9})?(m|h)){1,4}$";
 
 /// Why a string is no duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +49,9 @@ pub fn parse(text: &str) -> Result<Nanos, BadDuration> {
             None => ("", after),
         };
         let (unit, after) = unit(after).ok_or_else(|| bad("each number needs a unit: ns us ms s m h"))?;
+        if unit >= MINUTE && whole.len() > 5 {
+            return Err(bad("minutes and hours have at most five digits"));
+        }
         let number = |part: &str| part.bytes().fold(0_i128, |n, d| n * 10 + i128::from(d - b'0'));
         total += number(whole) * unit;
         if !fraction.is_empty() {
@@ -58,6 +62,9 @@ pub fn parse(text: &str) -> Result<Nanos, BadDuration> {
     }
     i64::try_from(total).map(Nanos).map_err(|_| bad("longer than 292 years"))
 }
+
+/// One minute in nanoseconds: from this unit on, fewer digits are allowed.
+const MINUTE: i128 = 60_000_000_000;
 
 fn digits(text: &str) -> (&str, &str) {
     text.split_at(text.bytes().take_while(u8::is_ascii_digit).count())
@@ -71,7 +78,7 @@ fn unit(text: &str) -> Option<(i128, &str)> {
         ("µs", 1_000),
         ("ms", 1_000_000),
         ("s", 1_000_000_000),
-        ("m", 60_000_000_000),
+        ("m", MINUTE),
         ("h", 3_600_000_000_000),
     ];
     UNITS.iter().find_map(|(name, size)| text.strip_prefix(name).map(|rest| (*size, rest)))
@@ -90,6 +97,7 @@ mod tests {
     #[case("2h30m", 9_000_000_000_000)]
     #[case("1m0.5s", 60_500_000_000)]
     #[case("0.9ns", 0)]
+    #[case("99999h99999h99999h99999h", 1_439_985_600_000_000_000)]
     fn good(#[case] text: &str, #[case] nanoseconds: i64) {
         assert_eq!(parse(text), Ok(Nanos(nanoseconds)));
     }
@@ -105,6 +113,7 @@ mod tests {
     #[case("5.s")]
     #[case("9999999999s")]
     #[case("999999999h")]
+    #[case("100000m")]
     #[case("1h1m1s1ms1us")]
     fn bad(#[case] text: &str) {
         assert!(parse(text).is_err(), "{text} was taken");
