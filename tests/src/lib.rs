@@ -2,6 +2,8 @@
 //!
 //! **Role.** Everything that tests need and the product must not contain. **Never** linked into a product binary.
 
+pub mod apiserver;
+pub mod chronyd;
 pub mod demo;
 pub mod kind;
 pub mod lab;
