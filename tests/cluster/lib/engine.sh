@@ -32,6 +32,10 @@ start_engine() {
   fi
   mkdir -p "$ENGINE_DIR/data" "$ENGINE_DIR/exec"
   rm -f "$ENGINE_PID"
+  # dockerd takes any process with its old containerd's pid for that containerd, and waits for it in
+  # vain. After a reboot the pid may be anybody's.
+  local child=$ENGINE_DIR/exec/containerd/containerd.pid
+  if [ -f "$child" ] && ! grep -qs containerd "/proc/$(cat "$child")/comm"; then rm -f "$child"; fi
   say "starting dockerd (data in $ENGINE_DIR/data, log in $ENGINE_DIR/dockerd.log)"
   (
     drop_all_locks
