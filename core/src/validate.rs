@@ -267,4 +267,6 @@ fn check_selector(field: &'static str, selector: &Selector) -> Vec<Problem> {
 }
 
 #[cfg(test)]
+pub(crate) mod mk;
+#[cfg(test)]
 mod tests;
