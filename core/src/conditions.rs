@@ -45,7 +45,9 @@ impl ConditionKind {
     pub const fn healthy(self) -> Status {
         match self {
             Self::TimeSynchronized => Status::True,
-            Self::TimeOffsetHigh | Self::TimeSourcesLow | Self::TimePartitioned | Self::TimeDaemonDown => Status::False,
+            Self::TimeOffsetHigh | Self::TimeSourcesLow | Self::TimePartitioned | Self::TimeDaemonDown => {
+                Status::False
+            }
         }
     }
 }
@@ -125,6 +127,8 @@ reasons! {
     NoUsableSource,
     /// At least one voter can be used.
     SourceUsable,
+    /// Voters answer but contradict each other: TimeSourcesLow tells it, a partition it is not.
+    VotersDisagree,
     /// chronyd does not answer.
     NoAnswer,
     /// chronyd answers.

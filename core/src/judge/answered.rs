@@ -1,0 +1,327 @@
+//! A look that got an answer: from chronyd's raw words to the figures, in DESIGN's order.
+
+use super::baseline::{self, Outcome};
+use super::boot::{self, Startup};
+use super::bound::{self, Good, Reference, Stamp, Update};
+use super::disruption::Cause;
+use super::group::{Agreement, agreeing};
+use super::interval::Interval;
+use super::message::{Scene, Warnings};
+use super::sources::{self, Voters};
+use super::view::{self, View};
+use super::{Circumstances, Figures, JudgeState, warnings};
+use crate::chrony::Letter;
+use crate::conditions::{Conditions, Judgement, Reason, Status};
+use crate::observation::{Association, Observation, Tracking};
+use crate::snapshot::NodePlan;
+use crate::units::Nanos;
+use crate::verdict::{AssociationVerdict, ErrorBound, Verdict};
+
+/// Fresh samples from a majority that end a disruption (DESIGN, row 2).
+const FRESH_AFTER_DISRUPTION: u32 = 2;
+/// New samples of every view before it is decided whether all of them moved: chronyd's regression needs as many
+/// to follow a jump (its own floor for an estimate).
+const SAMPLES_TO_DECIDE: u32 = 3;
+/// Fewer independent roots than this can't tell a paused machine from a moved source: a lone view has no
+/// dissenter.
+const ROOTS_TO_DECIDE: u32 = 2;
+
+/// Judges it.
+pub fn look(
+    state: &mut JudgeState,
+    observation: &Observation,
+    tracking: &Tracking,
+    associations: &[Association],
+    plan: &NodePlan,
+    restarted: bool,
+) -> Verdict {
+    let clocks = &observation.clocks;
+    let (now, limits, rate) = (clocks.boot, &plan.tolerances, plan.tolerances.guaranteed_rate);
+    state.polls.look(associations, now);
+    let voters = Voters::count(associations, &state.polls, plan);
+    let selected = selected(tracking, associations);
+    let reference = bound::reference(tracking);
+    let patience = boot::patience(plan);
+    let ready = voters.fresh(associations, &state.polls, boot::FRESH_SAMPLES);
+    state.startup = state.startup.step(restarted, Some(ready), now, patience);
+    if reference == Reference::Good {
+        let sample_age = selected.and_then(|one| one.sample_age);
+        let looked = state.clocks.map(|before| before.boot);
+        state.update = Some(Update::seen(state.update, tracking, now, looked, sample_age));
+        state.residual_known = true;
+    }
+    end_disruption(state, reference, tracking, associations, &voters, now, patience);
+    let settled = state.startup == Startup::Running && state.disrupted.is_none();
+
+    // The reference against our oscillator.
+    let mut residual = tracking.residual;
+    if settled && reference == Reference::Good {
+        let look = baseline::Look {
+            clocks: *clocks,
+            residual: tracking.residual,
+            width: bound::width(tracking),
+            frequency: tracking.frequency,
+            skew: tracking.skew,
+            profile: observation.profile,
+            stamp: Stamp::of(tracking),
+            majority: voters.usable >= voters.majority,
+        };
+        match state.baselines.look(&look, rate) {
+            Outcome::Quiet => {}
+            Outcome::Latched => state.polls.watch_from_here(),
+            Outcome::Moved(by) => residual = residual + by,
+        }
+    }
+    let views = view::live(associations, &state.polls, tracking.residual);
+    let mut host = state.baselines.host(clocks, rate);
+    if let Some(cause) = decide(state, &views, associations, host, observation) {
+        state.disrupt(cause, now);
+        host = None;
+    }
+    let settled = settled && state.disrupted.is_none();
+
+    // The figures.
+    let agreement = agreeing(&views, host);
+    let group = match agreement {
+        Agreement::Group(group) if settled => Some(group),
+        Agreement::Group(_) | Agreement::Nobody | Agreement::Tied => None,
+    };
+    let gap = state.baselines.gap();
+    let mut figures = Figures { gap, ..Figures::default() };
+    if settled {
+        figures.alone = voters.usable == 0;
+        figures.disagreement = group.map(|group| group.region.middle());
+    } else {
+        figures.alone = state.voters.usable == 0;
+    }
+    let spoken = state.residual_known.then_some(residual);
+    let booting = matches!(state.startup, Startup::Booting { .. } | Startup::New);
+    let usable_now = state.disrupted.is_none() && reference == Reference::Good;
+    if usable_now && (settled || booting) && (voters.usable > 0 || state.good.is_none()) {
+        let age = state.update.map_or(Nanos::ZERO, |update| now - update.not_before);
+        let good = Good::now(tracking, residual, age, rate, observation.profile, now);
+        figures.bound = Some(good.bound());
+        figures.residual = Some(residual);
+        state.good = Some(good);
+    } else if let Some(good) = &mut state.good {
+        let spoken = spoken.filter(|_| settled);
+        figures.residual = Some(spoken.unwrap_or_else(|| good.residual_at(now)));
+        figures.bound = Some(good.carry(now, spoken, rate));
+    }
+    figures.offset = larger(figures.residual, figures.disagreement);
+    if let (Some(own), Some(bound)) = (figures.residual, &mut figures.bound) {
+        let spread = bound.guaranteed - own.abs();
+        if let Some(group) = group.filter(|group| !group.region.overlaps(Interval::around(own, spread))) {
+            // chronyd is sure of one thing, the agreeing group of another: the bound covers both.
+            *bound = ErrorBound {
+                expected: bound.expected.max(group.region.reach()),
+                guaranteed: bound.guaranteed.max(group.region.reach()),
+                carried: bound.carried,
+            };
+        }
+    }
+    let carried = figures.bound.is_some_and(|bound| bound.carried);
+    if let Some(host) = host.filter(|_| gap.is_some() || carried) {
+        let stays = views.iter().any(|view| view.interval().overlaps(host));
+        figures.against_baseline(host, figures.residual.unwrap_or(Nanos::ZERO), !stays);
+    }
+
+    // The words.
+    let rejected = |index: usize| {
+        let position = views.iter().position(|view| view.index == index);
+        let apart = |from: Interval| {
+            position.is_some_and(|at| views[at].interval().distance(from) > Nanos(limits.max_offset.0 / 10))
+        };
+        let named = matches!(associations[index].letter, Letter::Falseticker | Letter::Untrusted);
+        match (gap.and(host), group) {
+            (Some(host), _) => apart(host),
+            (None, Some(group)) => {
+                (named && reference == Reference::Good)
+                    || (position.is_some_and(|at| !group.has(at)) && apart(group.region))
+            }
+            (None, None) => named && voters.usable > 0,
+        }
+    };
+    let verdicts: Vec<AssociationVerdict> = (0..associations.len())
+        .map(|index| association(index, &associations[index], state, tracking.residual, rejected(index)))
+        .collect();
+    if settled {
+        let in_tolerance = figures.offset.is_some_and(|offset| offset.abs() <= limits.max_offset)
+            && figures.bound.is_some_and(|bound| !bound.carried && bound.guaranteed <= limits.max_error_bound);
+        state.feasibility.look(plan, associations, &state.polls, in_tolerance);
+    }
+    let judged_sources = state.startup == Startup::Running;
+    if judged_sources {
+        state.voters = voters;
+        state.following = selected.and_then(|one| Some((one.source.clone()?, one.tier)));
+    } else if booting {
+        state.voters = Voters { usable: voters.usable, ..voters };
+        state.following = None;
+    }
+    let mut above = warnings(&figures, limits);
+    if settled {
+        frequency_and_age(state, tracking, limits, now, &mut above);
+    }
+    let dissenters = dissenters(gap.and(host), &views, &verdicts, associations);
+    let following = state.following.clone();
+    let around = Circumstances {
+        booting,
+        fresh: settled,
+        not_synchronized: settled
+            && (reference == Reference::Local || (reference == Reference::None && state.good.is_none())),
+        warnings: above,
+        scene: Scene {
+            following: following.as_ref().map(|(name, tier)| (name.as_str(), *tier)),
+            dissenters,
+            carried: carried && gap.is_none(),
+            local: reference == Reference::Local,
+            ..Scene::default()
+        },
+    };
+    let (synchronized, offset_high) = state.conclude(&figures, around, plan, now);
+    let (sources_low, partitioned) = if judged_sources {
+        let forecast = forecast(state, &figures, plan);
+        state.columns.look(&voters, forecast, now, limits)
+    } else {
+        state.columns.carried().filter(|_| !booting).unwrap_or_else(|| {
+            let line = "started; waits for three samples from a majority of its sources";
+            let unknown = || Judgement::new(Status::Unknown, Reason::Booting, line);
+            (unknown(), unknown())
+        })
+    };
+    let daemon_down = Judgement::new(Status::False, Reason::Answering, "chronyd answers");
+    let conditions = Conditions { synchronized, offset_high, sources_low, partitioned, daemon_down };
+    Verdict { associations: verdicts, ..state.verdict(&figures, conditions, plan) }
+}
+
+/// The association that chronyd follows.
+fn selected<'a>(tracking: &Tracking, associations: &'a [Association]) -> Option<&'a Association> {
+    associations
+        .iter()
+        .find(|one| one.letter == Letter::Selected)
+        .or_else(|| associations.iter().find(|one| one.address.is_some() && one.address == tracking.address))
+}
+
+/// A disruption ends with two fresh samples from a majority, once chronyd itself has made something of them (or
+/// patience is over: then the other rows say that it has not).
+fn end_disruption(
+    state: &mut JudgeState,
+    reference: Reference,
+    tracking: &Tracking,
+    associations: &[Association],
+    voters: &Voters,
+    now: crate::clocks::BootTime,
+    patience: Nanos,
+) {
+    let Some(disrupted) = state.disrupted else { return };
+    let fresh = voters.fresh(associations, &state.polls, FRESH_AFTER_DISRUPTION);
+    let updated = reference == Reference::Good && disrupted.stamp != Some(Stamp::of(tracking));
+    if fresh && (updated || now - disrupted.since > patience) {
+        state.disrupted = None;
+    }
+}
+
+/// While a contradiction is open: did the sources move, or did this machine stand still? Gives the cause of a
+/// disruption, if it is ours.
+fn decide(
+    state: &mut JudgeState,
+    views: &[View<'_>],
+    associations: &[Association],
+    host: Option<Interval>,
+    observation: &Observation,
+) -> Option<Cause> {
+    let (gap, host) = (state.baselines.gap()?, host?);
+    if !state.baselines.open() {
+        return None;
+    }
+    if let Some(moved) = state.baselines.rtc_moved(&observation.clocks) {
+        state.baselines.close();
+        // Whole seconds: the hardware clock moved for sure only beyond its grain, and it must tell the same story.
+        let surely = moved.abs() > Nanos::SECOND + Nanos::from_millis(100);
+        return (surely && (moved - gap).abs() <= Nanos::SECOND).then_some(Cause::Paused(moved));
+    }
+    let watched = |view: &View<'_>| {
+        state.polls.of(&associations[view.index]).is_some_and(|track| track.watched >= SAMPLES_TO_DECIDE)
+    };
+    if views.is_empty() || !views.iter().all(watched) {
+        return None;
+    }
+    state.baselines.close();
+    let stays = views.iter().any(|view| view.interval().overlaps(host));
+    match agreeing(views, None) {
+        Agreement::Group(group)
+            if !stays && group.roots >= ROOTS_TO_DECIDE && (0..views.len()).all(|at| group.has(at)) =>
+        {
+            Some(Cause::ViewsMoved(gap))
+        }
+        Agreement::Group(_) | Agreement::Nobody | Agreement::Tied => None,
+    }
+}
+
+/// The one of larger size.
+fn larger(residual: Option<Nanos>, disagreement: Option<Nanos>) -> Option<Nanos> {
+    match (residual, disagreement) {
+        (Some(own), Some(theirs)) => Some(if theirs.abs() > own.abs() { theirs } else { own }),
+        (Some(one), None) | (None, Some(one)) => Some(one),
+        (None, None) => None,
+    }
+}
+
+fn association(
+    index: usize,
+    association: &Association,
+    state: &JudgeState,
+    residual: Nanos,
+    rejected: bool,
+) -> AssociationVerdict {
+    let figures = view::figures(association, residual).filter(|_| state.residual_known);
+    AssociationVerdict {
+        index,
+        unanswered: state.polls.unanswered(association),
+        usable: sources::is_usable(association, &state.polls),
+        rejected,
+        offset: figures.map(|(offset, _)| offset),
+        uncertainty: figures.map(|(_, half)| half),
+    }
+}
+
+/// Who disagrees: in a contradiction those who stay with our oscillator, else those who are rejected.
+fn dissenters<'a>(
+    contradicted: Option<Interval>,
+    views: &[View<'_>],
+    verdicts: &[AssociationVerdict],
+    associations: &'a [Association],
+) -> Vec<&'a str> {
+    let name = |index: usize| associations[index].source.as_deref();
+    match contradicted {
+        Some(host) => views
+            .iter()
+            .filter(|view| view.interval().overlaps(host))
+            .filter_map(|view| name(view.index))
+            .collect(),
+        None => verdicts.iter().filter(|one| one.rejected).filter_map(|one| name(one.index)).collect(),
+    }
+}
+
+/// The two limits that a policy may set besides; both only warn.
+fn frequency_and_age(
+    state: &JudgeState,
+    tracking: &Tracking,
+    limits: &crate::tolerances::Tolerances,
+    now: crate::clocks::BootTime,
+    above: &mut Warnings,
+) {
+    above.frequency = limits.max_frequency_error.is_some_and(|limit| tracking.frequency.abs() > limit);
+    if let (Some(limit), Some(update)) = (limits.max_update_intervals, state.update) {
+        let interval = tracking.update_interval.abs().max(Nanos::SECOND);
+        above.age = now - update.not_before > interval.times(i64::from(limit));
+    }
+}
+
+/// How long until a bound that is carried from now on reaches 90 % of its limit.
+fn forecast(state: &JudgeState, figures: &Figures, plan: &NodePlan) -> Option<Nanos> {
+    let (good, bound) = (state.good.as_ref()?, figures.bound?);
+    let left = plan.tolerances.max_error_bound.scaled(9, 10) - bound.guaranteed;
+    let rate = good.growth(plan.tolerances.guaranteed_rate);
+    (rate.0 > 0).then(|| left.max(Nanos::ZERO).scaled(1_000_000_000, rate.0))
+}

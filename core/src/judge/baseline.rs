@@ -1,0 +1,230 @@
+//! The baseline and `BoundContradicted`: the reference moved while our oscillator did not.
+//!
+//! A majority that lies moves the clock, and the moved clock looks perfect: on a real clock the residual decays to
+//! nothing. CLOCK_MONOTONIC_RAW is the one witness that nobody slews. After eight updates with a majority usable we
+//! keep (R, RAW, w, f), R = CLOCK_REALTIME − residual, and from then on expect R to go where the oscillator goes:
+//! |ΔR − ΔRAW·(1+f)| > w₀ + w + growth is a contradiction, told without a hold.
+//!
+//! Choices within DESIGN's words, each on the side of telling no untruth:
+//! - *f* is the true rate against RAW. On a real clock chronyd knows it (minus its frequency, ± skew). Under `-x`
+//!   chronyd's frequency is against CLOCK_REALTIME as others steer it, so f is R's own slope since the baseline
+//!   began, ± (w₀ + w)/ΔRAW. This uncertainty is added to the guaranteed rate.
+//! - The baseline is *renewed* by the same rule that made it, once its own growth exceeds w₀ + w: it would tell
+//!   less than a new one. A lie that creeps slower than twice the guaranteed rate passes; a faster one does not.
+//! - R can only be moved by an update of chronyd. When R is off and there was none, our own clock was moved under
+//!   it by less than the two seconds of a disruption: that is an offset of ours, not a contradiction.
+//! - The latch ends when the intervals overlap again *and* the gap itself has closed (to what the baseline could
+//!   tell when the latch fell, or to a quarter of the largest gap): growth alone would overlap in time.
+
+use super::bound::Stamp;
+use super::interval::Interval;
+use crate::clocks::{BootTime, ClockReading, RawTime, WallTime};
+use crate::observation::ClockProfile;
+use crate::units::{Nanos, Ppb};
+use serde::{Deserialize, Serialize};
+
+/// Updates with a majority usable before there is a baseline, and before it is renewed (DESIGN).
+const UPDATES: u32 = 8;
+/// A latch ends by itself after so long (DESIGN: 24 h).
+const LATCH_LIMIT: Nanos = Nanos::from_secs(24 * 3600);
+/// The slope of R is taken over at most about so long: oscillators change with the day's temperature.
+const SLOPE_SPAN: Nanos = Nanos::from_secs(2048);
+/// Reading three clocks and asking chronyd are not one instant: a syscall is under 1 µs, a query round trip 25 µs
+/// (measured), being scheduled away in between is what the agent's repeated reading guards against.
+const READING: Nanos = Nanos::from_micros(100);
+
+/// chronyd's word on the true time, with the oscillator read beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Point {
+    /// R: CLOCK_REALTIME − residual.
+    reference: WallTime,
+    raw: RawTime,
+    rtc: Option<WallTime>,
+    /// w: root delay/2 + root dispersion, without the residual.
+    width: Nanos,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Baseline {
+    point: Point,
+    /// True time gains this on the oscillator.
+    frequency: Ppb,
+    /// How wrong that may be.
+    uncertainty: Ppb,
+}
+
+impl Baseline {
+    /// Where R is expected when the oscillator says `raw`.
+    fn expects(&self, raw: RawTime) -> WallTime {
+        let ran = raw - self.point.raw;
+        self.point.reference + (ran + self.frequency.over(ran))
+    }
+    fn growth(&self, raw: RawTime, rate: Ppb) -> Nanos {
+        (rate.abs() + self.uncertainty).over((raw - self.point.raw).abs()) + READING
+    }
+}
+
+/// `BoundContradicted` holds since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Latch {
+    since: BootTime,
+    /// The gap now; > 0 = the reference says it is later than the oscillator does.
+    gap: Nanos,
+    /// The largest size of it.
+    largest: Nanos,
+    /// What the baseline could tell when the latch fell.
+    limit: Nanos,
+    /// Whether it is still open if the sources moved or this machine paused.
+    open: bool,
+}
+
+/// The baseline, what it is built from, and the latch. Belongs to one boot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Baselines {
+    baseline: Option<Baseline>,
+    latch: Option<Latch>,
+    /// Where the slope of R is taken from.
+    origin: Option<Point>,
+    /// Updates with a majority usable since the baseline (or since building began).
+    updates: u32,
+    /// The last update that was looked at.
+    seen: Option<Stamp>,
+    /// The last update that fitted.
+    fitted: Option<Stamp>,
+}
+
+/// One good answer of chronyd, as far as the baseline needs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// This machine's clocks.
+    pub clocks: ClockReading,
+    /// chronyd's raw residual.
+    pub residual: Nanos,
+    /// Root delay/2 + root dispersion.
+    pub width: Nanos,
+    /// chronyd's frequency (> 0 = the clock would run fast) and how wrong it may be.
+    pub frequency: Ppb,
+    /// Skew.
+    pub skew: Ppb,
+    /// Whether chronyd moves the host's clock.
+    pub profile: ClockProfile,
+    /// Which update it is.
+    pub stamp: Stamp,
+    /// Whether a majority of the voters is usable.
+    pub majority: bool,
+}
+
+/// What a look did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing to say.
+    Quiet,
+    /// The contradiction begins with this look.
+    Latched,
+    /// Our own clock was moved by this much, and chronyd has not noticed yet.
+    Moved(Nanos),
+}
+
+impl Baselines {
+    /// Takes in one good answer.
+    pub fn look(&mut self, look: &Look, rate: Ppb) -> Outcome {
+        let point = Point {
+            reference: look.clocks.wall - look.residual,
+            raw: look.clocks.raw,
+            rtc: look.clocks.rtc,
+            width: look.width,
+        };
+        let updated = self.seen != Some(look.stamp);
+        self.seen = Some(look.stamp);
+        let mut outcome = Outcome::Quiet;
+        if let Some(baseline) = self.baseline {
+            let gap = point.reference - baseline.expects(point.raw);
+            let limit = baseline.point.width + point.width + baseline.growth(point.raw, rate);
+            if let Some(latch) = &mut self.latch {
+                latch.gap = gap;
+                latch.largest = latch.largest.max(gap.abs());
+                let closed = latch.limit.max(Nanos(latch.largest.0 / 4));
+                if gap.abs() <= limit && gap.abs() <= closed {
+                    self.latch = None;
+                    self.fitted = Some(look.stamp);
+                    self.updates = 0;
+                }
+            } else if gap.abs() <= limit {
+                self.fitted = Some(look.stamp);
+            } else if self.fitted == Some(look.stamp) {
+                outcome = Outcome::Moved(gap);
+            } else {
+                self.latch = Some(Latch { since: look.clocks.boot, gap, largest: gap.abs(), limit, open: true });
+                outcome = Outcome::Latched;
+            }
+        }
+        if updated && look.majority && self.latch.is_none() && outcome == Outcome::Quiet {
+            self.build(look, point, rate);
+        }
+        outcome
+    }
+
+    fn build(&mut self, look: &Look, point: Point, rate: Ppb) {
+        self.updates = self.updates.saturating_add(1);
+        let origin = *self.origin.get_or_insert(point);
+        let worn = self.baseline.is_none_or(|old| old.growth(point.raw, rate) > old.point.width + point.width);
+        let span = point.raw - origin.raw;
+        if self.updates < UPDATES || !worn || span <= Nanos::ZERO {
+            return;
+        }
+        let (frequency, uncertainty) = match look.profile {
+            ClockProfile::Real => (Ppb(look.frequency.0.saturating_neg()), look.skew.abs()),
+            ClockProfile::Virtual => {
+                let per_billion = |part: Nanos| Ppb(part.scaled(1_000_000_000, span.0).0);
+                let slope = per_billion((point.reference - origin.reference) - span);
+                (slope, per_billion(origin.width + point.width + READING) + Ppb(1))
+            }
+        };
+        if span > SLOPE_SPAN {
+            self.origin = Some(self.baseline.map_or(point, |old| old.point));
+        }
+        self.baseline = Some(Baseline { point, frequency, uncertainty });
+        self.fitted = Some(look.stamp);
+        self.updates = 0;
+    }
+
+    /// Ends a latch that is too old, whatever chronyd says.
+    pub fn expire(&mut self, now: BootTime) {
+        if self.latch.is_some_and(|latch| now - latch.since >= LATCH_LIMIT) {
+            self.forget();
+        }
+    }
+    /// Drops the baseline and the latch: they no longer tell anything.
+    pub fn forget(&mut self) {
+        *self = Self { seen: self.seen, ..Self::default() };
+    }
+
+    /// The gap, while the contradiction holds; > 0 = the reference says it is later than the oscillator does.
+    pub fn gap(&self) -> Option<Nanos> {
+        self.latch.map(|latch| latch.gap)
+    }
+    /// Where the judged clock's error lies by the baseline.
+    pub fn host(&self, clocks: &ClockReading, rate: Ppb) -> Option<Interval> {
+        let baseline = self.baseline?;
+        let half = baseline.point.width + baseline.growth(clocks.raw, rate);
+        Some(Interval::around(clocks.wall - baseline.expects(clocks.raw), half))
+    }
+    /// Whether it is still open if the sources moved or this machine paused.
+    pub fn open(&self) -> bool {
+        self.latch.is_some_and(|latch| latch.open)
+    }
+    /// It is decided: the sources moved.
+    pub fn close(&mut self) {
+        if let Some(latch) = &mut self.latch {
+            latch.open = false;
+        }
+    }
+    /// How far the hardware clock went beyond the oscillator since the baseline (± 1 s: whole seconds); none where
+    /// it can't be read.
+    pub fn rtc_moved(&self, clocks: &ClockReading) -> Option<Nanos> {
+        let baseline = self.baseline?;
+        let (then, now) = (baseline.point.rtc?, clocks.rtc?);
+        Some((now - then) - (baseline.expects(clocks.raw) - baseline.point.reference))
+    }
+}

@@ -1,0 +1,252 @@
+//! What the poll counters tell from look to look: polls that went unanswered, and samples that are fresh.
+//!
+//! `reach` lags: after all sources died its third zero came at 8.1 s where sent − valid showed three unanswered
+//! polls at 6.1 s (chronyd 4.3, poll 2 s). So unanswered polls are counted from NTP_DATA's sent and valid
+//! counters. Keyed by address: chronyd's indices move whenever a source is added or deleted.
+
+use crate::clocks::BootTime;
+use crate::observation::{Association, Packet, PollCounters};
+use crate::units::Nanos;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// From so many unanswered polls on, a voter does not count (DESIGN, "usable voter").
+pub const UNANSWERED_LIMIT: u32 = 3;
+
+/// A path's lowest distance is forgotten after so long (DESIGN: "lowest … in 24 h").
+const FLOOR_MEMORY: Nanos = Nanos::from_secs(24 * 3600);
+
+/// The counters of all associations, as they were at the last look.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Polls {
+    tracks: BTreeMap<IpAddr, Track>,
+}
+
+/// One association across looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Track {
+    counters: Option<PollCounters>,
+    /// `sent` as it was when the last valid reply was seen.
+    anchor: u32,
+    /// Polls in a row without a valid reply. A request that may still be under way is not counted.
+    pub unanswered: u32,
+    /// Good samples since the association began, or since [`Polls::expect_fresh`].
+    pub fresh: u32,
+    /// Good samples since [`Polls::watch_from_here`].
+    pub watched: u32,
+    /// Good samples since the association is known.
+    pub samples: u32,
+    /// Lowest distance (RTT/2 + root distance) of a packet, and when it was seen.
+    floor: Option<(Nanos, BootTime)>,
+    looked: BootTime,
+}
+
+impl Track {
+    fn begin(association: &Association, now: BootTime) -> Self {
+        // What was sent before we looked is not held against a source that has answered before.
+        let counters = association.counters.unwrap_or_default();
+        let anchor = if counters.valid == 0 { 0 } else { counters.sent };
+        let unanswered = match association.counters {
+            Some(_) => counters.sent.saturating_sub(anchor).saturating_sub(1),
+            None => unanswered_by_age(association),
+        };
+        let floor = association.packet.as_ref().map(|packet| (distance(packet), now));
+        Self {
+            counters: association.counters,
+            anchor,
+            unanswered,
+            fresh: counters.good,
+            watched: 0,
+            samples: counters.good,
+            floor,
+            looked: now,
+        }
+    }
+
+    fn advance(&mut self, association: &Association, now: BootTime) {
+        let gained = match (self.counters, association.counters) {
+            (Some(old), Some(new)) => {
+                let (sent, valid) = (new.sent - old.sent, new.valid - old.valid);
+                if valid > 0 {
+                    // The order within a look is unknown: what reach shows as lost after the last reply, but
+                    // never more than was lost in this look (a source that says leap 3 is valid, with reach 0).
+                    let lost = association.reach.trailing_zeros().min(sent.saturating_sub(valid));
+                    self.anchor = new.sent - lost.min(new.sent);
+                    self.unanswered = lost;
+                } else {
+                    // The newest request may be under way when it was sent after the last look.
+                    let pending = u32::from(sent > 0);
+                    self.unanswered =
+                        self.unanswered.max(new.sent.saturating_sub(self.anchor).saturating_sub(pending));
+                }
+                new.good.saturating_sub(old.good)
+            }
+            (_, None) | (None, Some(_)) => {
+                self.unanswered = unanswered_by_age(association);
+                u32::from(association.sample_age.is_some_and(|age| age < now - self.looked))
+            }
+        };
+        self.counters = association.counters;
+        self.fresh = self.fresh.saturating_add(gained);
+        self.watched = self.watched.saturating_add(gained);
+        self.samples = self.samples.saturating_add(gained);
+        self.looked = now;
+        if let Some(packet) = &association.packet {
+            let candidate = distance(packet);
+            if self.floor.is_none_or(|(lowest, at)| candidate <= lowest || now - at > FLOOR_MEMORY) {
+                self.floor = Some((candidate, now));
+            }
+        }
+    }
+
+    /// Whether the counters run on from the last look (false: the association or the daemon began anew).
+    fn continues(&self, association: &Association) -> bool {
+        match (self.counters, association.counters) {
+            (Some(old), Some(new)) => new.sent >= old.sent && new.valid >= old.valid,
+            (_, None) | (None, Some(_)) => true,
+        }
+    }
+
+    /// Lowest distance seen within a day; none before the first packet.
+    pub fn floor(&self) -> Option<Nanos> {
+        self.floor.map(|(lowest, _)| lowest)
+    }
+}
+
+/// Without counters (no NTP_DATA) the sample's age tells, at the current poll interval.
+fn unanswered_by_age(association: &Association) -> u32 {
+    let interval = Nanos::from_log2_seconds(association.poll).0.max(1);
+    association.sample_age.map_or(0, |age| u32::try_from(age.0.max(0) / interval).unwrap_or(u32::MAX))
+}
+
+/// RTT/2 + root distance of one packet.
+pub fn distance(packet: &Packet) -> Nanos {
+    (packet.peer_delay + packet.root_delay).half_up() + packet.root_dispersion + packet.peer_dispersion
+}
+
+impl Polls {
+    /// Takes one answer in. Associations that chronyd no longer has are forgotten.
+    pub fn look(&mut self, associations: &[Association], now: BootTime) {
+        self.tracks.retain(|address, _| associations.iter().any(|known| known.address == Some(*address)));
+        for association in associations {
+            let Some(address) = association.address else { continue };
+            match self.tracks.get_mut(&address) {
+                Some(track) if track.continues(association) => track.advance(association, now),
+                Some(track) => *track = Track::begin(association, now),
+                None => {
+                    self.tracks.insert(address, Track::begin(association, now));
+                }
+            }
+        }
+    }
+
+    /// chronyd began anew: its counters did too.
+    pub fn restart(&mut self) {
+        self.tracks.clear();
+    }
+    /// From here on only new samples are fresh.
+    pub fn expect_fresh(&mut self) {
+        self.tracks.values_mut().for_each(|track| track.fresh = 0);
+    }
+    /// Starts counting [`Track::watched`] anew.
+    pub fn watch_from_here(&mut self) {
+        self.tracks.values_mut().for_each(|track| track.watched = 0);
+    }
+    /// The track of an association; none while its name is unresolved.
+    pub fn of(&self, association: &Association) -> Option<&Track> {
+        self.tracks.get(&association.address?)
+    }
+    /// Polls in a row without a valid reply.
+    pub fn unanswered(&self, association: &Association) -> u32 {
+        self.of(association).map_or(0, |track| track.unanswered)
+    }
+    /// Whether it has answered lately: fewer than three polls went unanswered.
+    pub fn answers(&self, association: &Association) -> bool {
+        self.of(association).is_some_and(|track| track.unanswered < UNANSWERED_LIMIT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::tests::sim::association;
+
+    fn at(seconds: i64) -> BootTime {
+        BootTime(seconds * 1_000_000_000)
+    }
+    fn counted(sent: u32, valid: u32, reach: u8) -> Vec<Association> {
+        let mut one = association("10.0.0.1", "a");
+        one.counters = Some(PollCounters { sent, valid, good: valid });
+        one.reach = reach;
+        vec![one]
+    }
+    fn run(looks: &[(u32, u32, u8)]) -> u32 {
+        let mut polls = Polls::default();
+        let mut last = Vec::new();
+        for (second, (sent, valid, reach)) in looks.iter().enumerate() {
+            last = counted(*sent, *valid, *reach);
+            polls.look(&last, at(i64::try_from(second).unwrap()));
+        }
+        polls.unanswered(&last[0])
+    }
+
+    #[test]
+    fn a_request_under_way_is_not_unanswered() {
+        assert_eq!(run(&[(5, 5, 0xff), (6, 5, 0xff)]), 0);
+        assert_eq!(run(&[(5, 5, 0xff), (6, 5, 0xff), (6, 5, 0xff)]), 1);
+    }
+
+    #[test]
+    fn three_lost_polls_are_seen_before_reach_shows_them() {
+        assert_eq!(run(&[(5, 5, 0xff), (6, 5, 0xff), (7, 5, 0xfe), (8, 5, 0xfc), (8, 5, 0xfc)]), 3);
+    }
+
+    #[test]
+    fn a_reply_ends_the_count() {
+        assert_eq!(run(&[(5, 5, 0xff), (8, 5, 0xfc), (8, 5, 0xfc), (9, 6, 0xf9)]), 0);
+    }
+
+    #[test]
+    fn several_polls_between_two_looks() {
+        // Two answered, then three lost, all within one look.
+        assert_eq!(run(&[(5, 5, 0xff), (10, 7, 0b1111_1000)]), 3);
+    }
+
+    #[test]
+    fn a_source_that_says_it_is_unsynchronised_does_answer() {
+        assert_eq!(run(&[(5, 5, 0), (6, 6, 0), (7, 7, 0), (8, 8, 0)]), 0);
+    }
+
+    #[test]
+    fn counters_that_go_back_begin_anew() {
+        assert_eq!(run(&[(50, 50, 0xff), (53, 50, 0xf8), (53, 50, 0xf8), (1, 0, 0)]), 0);
+        assert_eq!(run(&[(50, 50, 0xff), (1, 1, 1)]), 0);
+    }
+
+    #[test]
+    fn never_answered_counts_from_the_first_request() {
+        assert_eq!(run(&[(1, 0, 0), (2, 0, 0), (3, 0, 0), (3, 0, 0)]), 3);
+    }
+
+    #[test]
+    fn without_counters_the_age_tells() {
+        let mut silent = association("10.0.0.1", "a");
+        silent.counters = None;
+        silent.poll = 1;
+        silent.sample_age = Some(Nanos::from_secs(7));
+        let mut polls = Polls::default();
+        polls.look(std::slice::from_ref(&silent), at(0));
+        assert_eq!(polls.unanswered(&silent), 3);
+    }
+
+    #[test]
+    fn fresh_counts_from_the_mark() {
+        let mut polls = Polls::default();
+        polls.look(&counted(5, 5, 0xff), at(0));
+        polls.expect_fresh();
+        polls.look(&counted(7, 7, 0xff), at(4));
+        assert_eq!(polls.of(&counted(7, 7, 0xff)[0]).unwrap().fresh, 2);
+    }
+}

@@ -1,0 +1,8 @@
+//! The judge against a small deterministic world: virtual clocks, sources and chronyd, with the truth known.
+
+pub(in crate::judge) mod sim;
+
+mod coverage;
+mod properties;
+mod rows;
+mod scenes;

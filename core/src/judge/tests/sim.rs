@@ -1,0 +1,558 @@
+//! A deterministic world in steps of 100 ms: one machine (oscillator, CLOCK_REALTIME, RTC), sources with error,
+//! delay and jitter, and a chronyd that polls, selects by majority, updates and slews as measured in
+//! time-sync.md §0 and §9. Times are nanoseconds of *true* time; the truth is `World::true_error`.
+
+use crate::chrony::Letter;
+use crate::clocks::{BootTime, ClockReading, RawTime, WallTime};
+use crate::judge::{JudgeState, judge};
+use crate::observation::{
+    Answer, Association, ClockProfile, Estimate, Leap, Observation, Packet, PollCounters, Tracking,
+};
+use crate::policy::Mode;
+use crate::snapshot::{NodePlan, ObjectRef, PlannedAssociation, Role};
+use crate::source::{Endpoint, PollRange, Scope, Timescale};
+use crate::tolerances::{Preset, Tolerances};
+use crate::units::{Nanos, Ppb};
+use crate::verdict::Verdict;
+
+pub const STEP: i64 = 100_000_000;
+pub const SECOND: i64 = 1_000_000_000;
+const EPOCH: i64 = 1_790_000_000 * SECOND;
+/// The hardware clock is off by a fraction of its grain.
+const RTC_AHEAD: i64 = 300_000_000;
+/// chrony's default maxslewrate is 83,333 ppm.
+const SLEW_PER_STEP: i64 = STEP / 12;
+
+/// One association that answers well, for unit tests.
+pub fn association(address: &str, source: &str) -> Association {
+    Association {
+        address: Some(address.parse().unwrap()),
+        source: Some(source.to_owned()),
+        tier: 1,
+        role: Role::Driver,
+        independence: source.to_owned(),
+        timescale: Timescale::Utc,
+        letter: Letter::Combined,
+        poll: 1,
+        reach: 0xff,
+        counters: Some(PollCounters { sent: 10, valid: 10, good: 10 }),
+        samples: 8,
+        sample_age: Some(Nanos::SECOND),
+        estimate: Some(Estimate { offset: Nanos::ZERO, skew: Ppb(100), deviation: Nanos(10_000) }),
+        packet: Some(Packet {
+            root_delay: Nanos(20_000),
+            root_dispersion: Nanos(10_000),
+            peer_delay: Nanos(300_000),
+            peer_dispersion: Nanos(1_000),
+            stratum: 1,
+            leap: Leap::Normal,
+            refid: 0x4750_5300,
+            reference_time: WallTime(EPOCH),
+        }),
+    }
+}
+
+/// A TRACKING that follows 10.0.0.1 well, for unit tests.
+pub fn tracking() -> Tracking {
+    Tracking {
+        refid: 0x0a00_0001,
+        address: Some("10.0.0.1".parse().unwrap()),
+        stratum: 2,
+        leap: Leap::Normal,
+        reference_time: WallTime(EPOCH),
+        residual: Nanos::ZERO,
+        last_offset: Nanos::ZERO,
+        rms_offset: Nanos(10_000),
+        frequency: Ppb::ZERO,
+        residual_frequency: Ppb::ZERO,
+        skew: Ppb(100),
+        root_delay: Nanos(320_000),
+        root_dispersion: Nanos(50_000),
+        update_interval: Nanos::from_secs(2),
+    }
+}
+
+/// xorshift64*: seeded noise.
+#[derive(Clone)]
+pub struct Noise(u64);
+
+impl Noise {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+    /// 0 … most−1.
+    pub fn below(&mut self, most: i64) -> i64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let drawn = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 1;
+        i64::try_from(drawn).unwrap() % most.max(1)
+    }
+}
+
+#[derive(Clone)]
+struct Sample {
+    raw: i64,
+    /// raw − source time as measured.
+    against: i64,
+    delay: i64,
+    at: i64,
+}
+
+/// A source and what chronyd has of it.
+#[derive(Clone)]
+pub struct Source {
+    pub name: String,
+    pub role: Role,
+    /// The source is ahead of the truth by this.
+    pub error: i64,
+    /// … and drifts further by so many ppb.
+    pub creep: i64,
+    /// One way, without jitter. The forward path takes 60 % of the round trip: a known asymmetry.
+    pub delay: i64,
+    pub jitter: i64,
+    pub alive: bool,
+    pub leap: Leap,
+    phase: i64,
+    counters: PollCounters,
+    reach: u8,
+    samples: Vec<Sample>,
+    letter: Letter,
+    last_delay: i64,
+}
+
+/// The world.
+#[derive(Clone)]
+pub struct World {
+    pub now: i64,
+    pub noise: Noise,
+    pub profile: ClockProfile,
+    pub sources: Vec<Source>,
+    /// log2 seconds.
+    pub poll: i8,
+    /// ppb by which the oscillator is fast, and by which others steer CLOCK_REALTIME (under -x).
+    pub oscillator: i64,
+    pub kernel: i64,
+    pub rtc: bool,
+    pub answering: bool,
+    pub boot_id: String,
+    pub daemon_start: u64,
+    pub plan: NodePlan,
+    pub state: JudgeState,
+    raw: i64,
+    wall: i64,
+    boot: i64,
+    // chronyd: corrected time = cooked + (raw − cooked_raw)·(1 + correction)
+    cooked: i64,
+    cooked_raw: i64,
+    correction: i64,
+    skew: i64,
+    selected: Option<usize>,
+    reference_time: i64,
+    updated: i64,
+    update_interval: i64,
+    unsynchronised_until: i64,
+    started: i64,
+}
+
+fn ppb(span: i64, rate: i64) -> i64 {
+    i64::try_from(i128::from(span) * i128::from(rate) / 1_000_000_000).unwrap()
+}
+
+impl World {
+    /// `count` honest drivers on a LAN, poll 2 s, the clock right, the oscillator 12 ppm fast.
+    pub fn new(count: usize, profile: ClockProfile, seed: u64) -> Self {
+        let mut noise = Noise::new(seed);
+        let sources: Vec<Source> = (0..count)
+            .map(|index| Source {
+                name: format!("s{index}"),
+                role: Role::Driver,
+                error: noise.below(60_000) - 30_000,
+                creep: 0,
+                delay: 150_000 + noise.below(100_000),
+                jitter: 40_000,
+                alive: true,
+                leap: Leap::Normal,
+                phase: noise.below(20) * STEP,
+                counters: PollCounters::default(),
+                reach: 0,
+                samples: Vec::new(),
+                letter: Letter::TooFewSamples,
+                last_delay: 0,
+            })
+            .collect();
+        let mut world = Self {
+            now: 0,
+            noise,
+            profile,
+            sources,
+            poll: 1,
+            oscillator: 12_000,
+            kernel: 0,
+            rtc: true,
+            answering: true,
+            boot_id: "boot-1".into(),
+            daemon_start: 1,
+            plan: plan(Preset::Kubernetes.tolerances()),
+            state: JudgeState::default(),
+            raw: 30 * SECOND,
+            wall: EPOCH,
+            boot: 30 * SECOND,
+            cooked: EPOCH,
+            cooked_raw: 30 * SECOND,
+            correction: 0,
+            skew: 50_000,
+            selected: None,
+            reference_time: 0,
+            updated: 0,
+            update_interval: 0,
+            unsynchronised_until: 0,
+            started: 0,
+        };
+        world.replan();
+        world
+    }
+
+    /// Makes the plan follow the sources.
+    pub fn replan(&mut self) {
+        self.plan.associations = self
+            .sources
+            .iter()
+            .enumerate()
+            .map(|(index, source)| PlannedAssociation {
+                source: source.name.clone(),
+                source_uid: String::new(),
+                tier: 1,
+                role: source.role,
+                endpoint: Endpoint::Server { address: format!("10.0.0.{index}"), port: 123 },
+                polls: PollRange { min: self.poll, max: self.poll },
+                iburst: true,
+                scope: Scope::Local,
+                independence: source.name.clone(),
+                timescale: Timescale::Utc,
+            })
+            .collect();
+    }
+
+    /// The judged clock's error against the truth, > 0 = ahead.
+    pub fn true_error(&self) -> i64 {
+        self.wall - (EPOCH + self.now)
+    }
+    /// Somebody steps CLOCK_REALTIME.
+    pub fn step_wall(&mut self, by: i64) {
+        self.wall += by;
+        self.cooked += by; // chronyd's corrected time is the clock minus the residual it knows of …
+        for sample in self.sources.iter_mut().flat_map(|source| &mut source.samples) {
+            sample.against -= by; // … and its old samples do not know of the step
+        }
+    }
+    /// The machine is paused: all its clocks stand still, only the hardware clock runs on.
+    pub fn pause(&mut self, span: i64) {
+        self.now += span;
+    }
+    fn cooked_now(&self) -> i64 {
+        let ran = self.raw - self.cooked_raw;
+        self.cooked + ran + ppb(ran, self.correction)
+    }
+    fn interval(&self) -> i64 {
+        Nanos::from_log2_seconds(self.poll).0
+    }
+
+    /// chronyd ends and starts again; with its dumps (`-r`) or without.
+    pub fn restart_daemon(&mut self, dumps: bool) {
+        self.daemon_start += 1;
+        self.started = self.now;
+        // The drift file keeps the frequency. Corrected time begins at the host's clock.
+        (self.cooked, self.cooked_raw) = (self.wall, self.raw);
+        (self.selected, self.reference_time) = (None, 0);
+        for source in &mut self.sources {
+            source.counters = PollCounters::default();
+            source.reach = 0;
+            source.letter = Letter::TooFewSamples;
+            if !dumps {
+                source.samples.clear();
+            }
+        }
+    }
+
+    /// 100 ms of everything.
+    pub fn step(&mut self) {
+        self.now += STEP;
+        let ticked = STEP + ppb(STEP, self.oscillator);
+        self.raw += ticked;
+        let before = self.wall;
+        match self.profile {
+            ClockProfile::Virtual => self.wall += ticked + ppb(ticked, self.kernel),
+            ClockProfile::Real => {
+                let residual = self.wall - (self.cooked_now() - (ticked + ppb(ticked, self.correction)));
+                let slewed = residual.clamp(-SLEW_PER_STEP, SLEW_PER_STEP);
+                let slewed = if self.answering { slewed } else { 0 };
+                self.wall += ticked + ppb(ticked, self.correction) - slewed;
+            }
+        }
+        self.boot += self.wall - before;
+        for source in &mut self.sources {
+            source.error += ppb(STEP, source.creep);
+        }
+        if !self.answering {
+            return;
+        }
+        for index in 0..self.sources.len() {
+            // iburst: the first four polls 200 ms apart.
+            let early = self.sources[index].counters.sent < 4 && (self.now - self.started) % (2 * STEP) == 0;
+            if (self.now + self.sources[index].phase) % self.interval() < STEP || early {
+                self.poll_source(index);
+            }
+        }
+    }
+
+    fn poll_source(&mut self, index: usize) {
+        let (now, raw) = (self.now, self.raw);
+        let source = &mut self.sources[index];
+        source.counters.sent += 1;
+        source.reach <<= 1;
+        if !source.alive {
+            if source.reach == 0 {
+                source.letter = Letter::Stale;
+            }
+            return;
+        }
+        source.counters.valid += 1;
+        source.counters.good += 1;
+        source.reach |= 1;
+        // 60 % of the fixed round trip is on the way there; jitter on each way.
+        let there = source.delay * 12 / 10 + self.noise.below(source.jitter);
+        let back = source.delay * 8 / 10 + self.noise.below(source.jitter);
+        let mistake = (back - there) / 2;
+        let against = raw - (EPOCH + now + source.error) + mistake;
+        source.last_delay = there + back;
+        // chrony drops the past of a source that jumped, once the new sample is confirmed.
+        let jumped = source.samples.last().is_some_and(|last| (last.against - against).abs() > 3_000_000);
+        if jumped && source.samples.len() > 1 {
+            let keep = source.samples.len() - 1;
+            source.samples.drain(..keep);
+        } else if jumped {
+            source.samples.clear();
+        }
+        source.samples.push(Sample { raw, against, delay: there + back, at: now });
+        if source.samples.len() > 12 {
+            source.samples.remove(0);
+        }
+        self.select(index);
+    }
+
+    /// raw − source time as estimated now, and the half-width that chronyd gives it.
+    fn estimate(&self, index: usize) -> Option<(i64, i64)> {
+        let samples = &self.sources[index].samples;
+        let last = samples.last()?;
+        if samples.len() < 3 {
+            return None;
+        }
+        // Deviation from the known frequency's line, averaged over the last four.
+        let recent = &samples[samples.len().saturating_sub(4)..];
+        let rate = -self.correction;
+        let at_now = |sample: &Sample| sample.against + ppb(self.raw - sample.raw, rate);
+        let mean = recent.iter().map(at_now).sum::<i64>() / i64::try_from(recent.len()).unwrap();
+        let least = recent.iter().map(|sample| sample.delay).max().unwrap_or(0);
+        let age = self.now - last.at;
+        Some((mean, least / 2 + 20_000 + ppb(age, self.skew + 1_000)))
+    }
+
+    fn select(&mut self, sampled: usize) {
+        let mut intervals = Vec::new();
+        for index in 0..self.sources.len() {
+            let source = &self.sources[index];
+            let letter = if source.role == Role::Witness {
+                Letter::NoSelect
+            } else if source.leap == Leap::Unsynchronised {
+                Letter::Unsynchronised
+            } else if source.samples.len() < 3 {
+                Letter::TooFewSamples
+            } else if source.reach == 0 {
+                Letter::Stale
+            } else {
+                let (against, half) = self.estimate(index).unwrap();
+                intervals.push((index, against, half));
+                Letter::NotCombined
+            };
+            self.sources[index].letter = letter;
+        }
+        let depth = |point: i64| intervals.iter().filter(|(_, at, half)| (at - point).abs() <= *half).count();
+        let best = intervals.iter().map(|(_, at, half)| at - half).max_by_key(|point| depth(*point));
+        let Some(best) = best.filter(|point| depth(*point) * 2 > intervals.len()) else {
+            for (index, ..) in &intervals {
+                self.sources[*index].letter = Letter::Falseticker;
+            }
+            if !intervals.is_empty() {
+                self.selected = None;
+                self.reference_time = 0;
+                self.unsynchronised_until = self.now + SECOND;
+            }
+            return;
+        };
+        for (index, at, half) in &intervals {
+            let inside = (at - best).abs() <= *half;
+            self.sources[*index].letter = if inside { Letter::Combined } else { Letter::Falseticker };
+        }
+        if self.now < self.unsynchronised_until {
+            return; // the second in leap 3 that was measured
+        }
+        let keeps = self.selected.is_some_and(|index| {
+            matches!(self.sources[index].letter, Letter::Combined | Letter::Stale)
+        });
+        if !keeps {
+            self.selected =
+                intervals.iter().map(|(i, ..)| *i).find(|i| self.sources[*i].letter == Letter::Combined);
+        }
+        let Some(selected) = self.selected else { return };
+        if self.sources[selected].letter == Letter::Combined {
+            self.sources[selected].letter = Letter::Selected;
+            if selected == sampled || !keeps {
+                self.update(selected);
+            }
+        }
+    }
+
+    fn update(&mut self, selected: usize) {
+        let (against, _) = self.estimate(selected).unwrap();
+        let truth = self.raw - against;
+        // Learns the oscillator as chrony does: quickly, within its skew.
+        let learned = -self.oscillator + self.noise.below(600) - 300;
+        (self.cooked, self.cooked_raw) = (truth, self.raw);
+        self.correction = learned;
+        self.skew = (self.skew * 3 / 4).max(500);
+        self.update_interval = self.now - self.updated;
+        self.updated = self.now;
+        self.reference_time = truth;
+    }
+
+    /// What the agent sees.
+    pub fn observe(&self) -> Observation {
+        let rtc = (EPOCH + self.now + RTC_AHEAD).div_euclid(SECOND) * SECOND;
+        let clocks = ClockReading {
+            wall: WallTime(self.wall),
+            boot: BootTime(self.boot),
+            raw: RawTime(self.raw),
+            rtc: self.rtc.then_some(WallTime(rtc)),
+        };
+        let answer = if self.answering {
+            Answer::Full {
+                tracking: self.tracking(),
+                associations: (0..self.sources.len()).map(|index| self.association(index)).collect(),
+            }
+        } else {
+            Answer::Nothing { why: "timed out".into() }
+        };
+        Observation {
+            clocks,
+            boot_id: self.boot_id.clone(),
+            daemon_start: self.daemon_start,
+            profile: self.profile,
+            answer,
+        }
+    }
+
+    fn tracking(&self) -> Tracking {
+        let residual = Nanos(self.wall - self.cooked_now());
+        let frequency = match self.profile {
+            // Under -x chronyd's frequency is against CLOCK_REALTIME as others steer it.
+            ClockProfile::Virtual => Ppb(-self.correction + self.kernel),
+            ClockProfile::Real => Ppb(-self.correction),
+        };
+        let base = Tracking { residual, frequency, skew: Ppb(self.skew), ..tracking() };
+        match self.selected {
+            Some(index) => {
+                let source = &self.sources[index];
+                let (_, half) = self.estimate(index).unwrap_or((0, SECOND));
+                let age = self.now - self.updated;
+                Tracking {
+                    refid: 0x0a00_0000 + u32::try_from(index).unwrap(),
+                    address: Some(address(index)),
+                    reference_time: WallTime(self.reference_time),
+                    root_delay: Nanos(source.last_delay + 20_000),
+                    root_dispersion: Nanos(
+                        (half - source.last_delay / 2).max(30_000) + 60_000 + ppb(age, self.skew + 1_000),
+                    ),
+                    update_interval: Nanos(self.update_interval),
+                    ..base
+                }
+            }
+            None => Tracking {
+                refid: 0,
+                address: None,
+                stratum: 0,
+                leap: Leap::Unsynchronised,
+                reference_time: WallTime(0),
+                root_delay: Nanos::SECOND,
+                root_dispersion: Nanos::SECOND,
+                ..base
+            },
+        }
+    }
+
+    fn association(&self, index: usize) -> Association {
+        let source = &self.sources[index];
+        let estimate = self.estimate(index).map(|(against, _)| Estimate {
+            offset: Nanos(against + (self.cooked_now() - self.raw)),
+            skew: Ppb(self.skew),
+            deviation: Nanos(source.jitter),
+        });
+        let base = association("10.0.0.1", &source.name);
+        let packet = base.packet.clone().map(|packet| Packet {
+            peer_delay: Nanos(source.last_delay),
+            root_dispersion: Nanos(60_000),
+            leap: source.leap,
+            ..packet
+        });
+        Association {
+            address: Some(address(index)),
+            role: source.role,
+            letter: source.letter,
+            poll: self.poll,
+            reach: source.reach,
+            counters: Some(source.counters),
+            samples: u32::try_from(source.samples.len()).unwrap(),
+            sample_age: source.samples.last().map(|last| Nanos((self.now - last.at) / SECOND * SECOND)),
+            estimate,
+            packet: packet.filter(|_| !source.samples.is_empty()),
+            ..base
+        }
+    }
+
+    /// One look of the agent.
+    pub fn look(&mut self) -> Verdict {
+        let (state, verdict) = judge(&self.state, &self.observe(), &self.plan);
+        self.state = state;
+        verdict
+    }
+
+    /// Runs for so many seconds, one look a second; gives each verdict with the true error of that moment.
+    pub fn run(&mut self, seconds: i64) -> Vec<(i64, Verdict)> {
+        let mut seen = Vec::new();
+        for _ in 0..seconds {
+            for _ in 0..10 {
+                self.step();
+            }
+            let verdict = self.look();
+            seen.push((self.true_error(), verdict));
+        }
+        seen
+    }
+}
+
+fn address(index: usize) -> std::net::IpAddr {
+    std::net::IpAddr::from([10, 0, 0, u8::try_from(index).unwrap()])
+}
+
+/// A plan with these tolerances and no associations yet.
+pub fn plan(tolerances: Tolerances) -> NodePlan {
+    NodePlan {
+        policy: ObjectRef { name: "p".into(), uid: "u".into(), generation: 1 },
+        mode: Mode::Observe,
+        associations: Vec::new(),
+        tolerances,
+        main: String::new(),
+        sources: String::new(),
+        hash: "plan-1".into(),
+    }
+}
