@@ -166,19 +166,29 @@ impl Chronyd {
     /// Starts one with `configuration`, to which its own paths are added, and waits for its command socket.
     /// `{dir}` in the text stands for its folder.
     pub fn start(root: &ChronyRoot, configuration: &str) -> Result<Self, HarnessError> {
+        Self::start_in(root, configuration, Network::Ours)
+    }
+
+    /// The same in a network namespace of its own that holds nothing: names stay unresolved, and nobody is asked.
+    /// Needs root.
+    pub fn start_cut_off(root: &ChronyRoot, configuration: &str) -> Result<Self, HarnessError> {
+        Self::start_in(root, configuration, Network::None)
+    }
+
+    fn start_in(root: &ChronyRoot, configuration: &str, network: Network) -> Result<Self, HarnessError> {
         let folder =
             tempfile::Builder::new().prefix("chronyd-").tempdir().map_err(system("a folder for chronyd"))?;
         let at = folder.path().to_owned();
         // chronyd refuses a socket folder that others may enter.
         fs::set_permissions(&at, Permissions::from_mode(0o770)).map_err(system("its mode"))?;
-        let daemon = Self { child: spawn(root, &at, configuration)?, folder, root: root.clone() };
+        let daemon = Self { child: spawn(root, &at, configuration, network)?, folder, root: root.clone() };
         daemon.wait_for_socket()
     }
 
-    /// The same daemon again, on the same folder (dumps and drift are there).
+    /// Ends it and starts it again on the same folder (dumps and drift are there).
     pub fn restart(mut self, configuration: &str) -> Result<Self, HarnessError> {
         self.end()?;
-        self.child = spawn(&self.root, self.folder.path(), configuration)?;
+        self.child = spawn(&self.root, self.folder.path(), configuration, Network::Ours)?;
         self.wait_for_socket()
     }
 
@@ -254,7 +264,21 @@ impl Chronyd {
     }
 }
 
-fn spawn(root: &ChronyRoot, folder: &Path, configuration: &str) -> Result<Child, HarnessError> {
+/// Where a daemon's packets go.
+#[derive(Clone, Copy)]
+enum Network {
+    /// This machine's loopback.
+    Ours,
+    /// Nowhere.
+    None,
+}
+
+fn spawn(
+    root: &ChronyRoot,
+    folder: &Path,
+    configuration: &str,
+    network: Network,
+) -> Result<Child, HarnessError> {
     let at = folder.display();
     let text = format!(
         "{configuration}\nbindcmdaddress {{dir}}/chronyd.sock\ncmdport 0\npidfile {{dir}}/pid\n\
@@ -267,8 +291,14 @@ fn spawn(root: &ChronyRoot, folder: &Path, configuration: &str) -> Result<Child,
     let log =
         File::options().create(true).append(true).open(folder.join("log")).map_err(system("its log"))?;
     let inner = root.program("usr/sbin/chronyd");
+    let namespace: &[&str] = match network {
+        Network::Ours => &[],
+        Network::None => &["unshare", "--net"],
+    };
+    // Each of these becomes the next (exec), so the child is chronyd itself.
     Command::new("setpriv")
         .args(["--pdeathsig", "KILL"])
+        .args(namespace)
         .arg(inner.get_program())
         .args(inner.get_args())
         .args(["-x", "-d", "-r", "-u", "root", "-f"])

@@ -3,7 +3,7 @@
 mod add_source;
 mod select;
 
-pub use add_source::{AddSource, BadSourceName, SourceKind, SourceName};
+pub use add_source::{AddSource, AddSourceLayout, BadSourceName, SourceKind, SourceName};
 pub use select::SelectOptions;
 
 use crate::address::Address;
@@ -83,7 +83,7 @@ impl Request {
             Self::Reselect => 48,
             Self::ServerStats => 54,
             Self::NtpData(_) => 57,
-            Self::AddSource(_) => 64,
+            Self::AddSource(source) => source.code(),
             Self::SourceName(_) => 65,
             Self::ResetSources => 66,
             Self::AuthData(_) => 67,

@@ -1,7 +1,9 @@
-//! ADD_SOURCE: one layout from 4.0 to 4.9. What is not told here has chrony's own default.
+//! ADD_SOURCE: one command up to chrony 4.8, another one with another layout from 4.9 on, which refuses the old one as
+//! invalid (measured). What is not told here has chronyc's own default.
 
 use super::SelectOptions;
 use crate::bytes::Writer;
+use meantime_core::chrony::ChronyVersion;
 use meantime_core::units::Nanos;
 use std::fmt;
 
@@ -47,9 +49,27 @@ impl fmt::Display for SourceName {
     }
 }
 
+/// Which of the two commands a daemon takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddSourceLayout {
+    /// Command 64: 4.0 to 4.8.
+    First,
+    /// Command 75: from 4.9 on.
+    Second,
+}
+
+impl AddSourceLayout {
+    /// By the daemon's version.
+    pub fn of(version: ChronyVersion) -> Self {
+        if version >= ChronyVersion::new(4, 9, 0) { Self::Second } else { Self::First }
+    }
+}
+
 /// A source to add. It lives until chronyd restarts: the files must say the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddSource {
+    /// Which command the daemon takes; the other one is refused as [`crate::Status::Invalid`].
+    pub layout: AddSourceLayout,
     /// Server or pool.
     pub kind: SourceKind,
     /// Address or name.
@@ -72,8 +92,9 @@ pub struct AddSource {
 
 impl AddSource {
     /// A server on port 123 with chrony's defaults (poll 6…10).
-    pub const fn server(name: SourceName) -> Self {
+    pub const fn server(layout: AddSourceLayout, name: SourceName) -> Self {
         Self {
+            layout,
             kind: SourceKind::Server,
             name,
             port: 123,
@@ -86,10 +107,14 @@ impl AddSource {
         }
     }
 
+    pub(super) const fn code(&self) -> u16 {
+        match self.layout {
+            AddSourceLayout::First => 64,
+            AddSourceLayout::Second => 75,
+        }
+    }
+
     pub(super) fn write(&self, writer: &mut Writer) {
-        const ONLINE: u32 = 0x1;
-        const IBURST: u32 = 0x4;
-        let flags = ONLINE | if self.iburst { IBURST } else { 0 } | self.options.source_flags();
         let mut name = [0; NAME + 1];
         for (to, from) in name.iter_mut().zip(self.name.0.bytes().take(NAME)) {
             *to = from;
@@ -109,20 +134,62 @@ impl AddSource {
             .u32(4) // NTP version
             .u32(u32::from(self.max_sources))
             .i32(-1) // fewest samples: chrony's choice
-            .i32(self.max_samples.map_or(-1, i32::from))
-            .u32(0) // key: none
-            .u32(4460) // NTS-KE port
-            .seconds(Nanos::from_secs(3)) // largest delay
-            .whole(0) // largest delay ratio: off
-            .whole(10) // largest delay deviation ratio
+            .i32(self.max_samples.map_or(-1, i32::from));
+        match self.layout {
+            AddSourceLayout::First => self.write_rest_of_first(writer),
+            AddSourceLayout::Second => self.write_rest_of_second(writer),
+        }
+    }
+
+    fn write_rest_of_first(&self, writer: &mut Writer) {
+        writer.u32(KEY).u32(NTS_PORT);
+        write_delays(writer);
+        writer
             .seconds(Nanos::ZERO) // smallest delay
             .whole(1) // asymmetry: estimated
             .seconds(Nanos::ZERO) // offset
-            .u32(flags)
+            .u32(self.flags())
             .i32(0) // filter: off
             .u32(0) // certificate set
             .whole(0) // delay quantile: off (reserved before 4.3)
-            .i32(100_000) // polls unanswered before unselectable: chrony's default, *not* 0, which means one (≥ 4.8)
-        ;
+            .i32(MAX_UNREACH); // reserved before 4.8
     }
+
+    fn write_rest_of_second(&self, writer: &mut Writer) {
+        writer
+            .i32(MAX_UNREACH)
+            .i32(0) // filter: off
+            .u32(KEY)
+            .u32(NTS_PORT)
+            .u32(0) // certificate set
+            .u32(19); // as chronyc 4.9 sends it; no option that moves it was found
+        write_delays(writer);
+        writer
+            .whole(0) // delay quantile: off
+            .seconds(Nanos::ZERO) // smallest delay
+            .whole(1) // asymmetry: estimated
+            .seconds(Nanos::ZERO) // offset
+            .u32(self.flags())
+            .bytes(&[0; 32]); // reserved
+    }
+
+    fn flags(&self) -> u32 {
+        const ONLINE: u32 = 0x1;
+        const IBURST: u32 = 0x4;
+        ONLINE | if self.iburst { IBURST } else { 0 } | self.options.source_flags()
+    }
+}
+
+/// No symmetric key.
+const KEY: u32 = 0;
+/// NTS-KE (RFC 8915 §6).
+const NTS_PORT: u32 = 4460;
+/// Polls unanswered before unselectable: chrony's default. *Not* 0, which means "at the first" (≥ 4.8).
+const MAX_UNREACH: i32 = 100_000;
+
+fn write_delays(writer: &mut Writer) {
+    writer
+        .seconds(Nanos::from_secs(3)) // largest delay
+        .whole(0) // largest delay ratio: off
+        .whole(10); // largest delay deviation ratio
 }

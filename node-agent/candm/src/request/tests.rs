@@ -9,6 +9,9 @@ use rstest::rstest;
 fn frame(request: &Request) -> Vec<u8> {
     Exchange::begin(request.clone(), 0x0102_0304).1
 }
+fn server(layout: AddSourceLayout, name: &str) -> AddSource {
+    AddSource::server(layout, SourceName::new(name).unwrap())
+}
 fn word(frame: &[u8], body_offset: usize) -> u32 {
     u32::from_be_bytes(*frame[20 + body_offset..].first_chunk().unwrap())
 }
@@ -33,7 +36,8 @@ fn tracking_as_measured() {
 #[case(Request::Reselect, 48, 0)]
 #[case(Request::ServerStats, 54, 0)]
 #[case(Request::NtpData([127, 0, 0, 1].into()), 57, 20)]
-#[case(Request::AddSource(AddSource::server(SourceName::new("a").unwrap())), 64, 352)]
+#[case(Request::AddSource(server(AddSourceLayout::First, "a")), 64, 352)]
+#[case(Request::AddSource(server(AddSourceLayout::Second, "a")), 75, 388)]
 #[case(Request::SourceName(Address::Ip([127, 0, 0, 1].into())), 65, 20)]
 #[case(Request::ResetSources, 66, 0)]
 #[case(Request::AuthData(Address::Ip([127, 0, 0, 1].into())), 67, 20)]
@@ -54,8 +58,20 @@ fn every_command_has_its_number_and_body(#[case] request: Request, #[case] code:
     assert!(!request.to_string().is_empty());
 }
 
-#[test]
-fn add_source_is_laid_out_as_measured() {
+/// The words of both layouts beside what chronyc 4.6.1 and 4.9 were seen to send (all but the version, which they
+/// leave at 0 for "the newest").
+#[rstest]
+#[case(
+    AddSourceLayout::First,
+    &[(300, 0), (304, 4460), (308, 0x06c0_0000), (312, 0), (316, 0x0aa0_0000), (320, 0), (324, 0x0480_0000), (328, 0),
+      (332, 0x1 | 0x4 | 0x8 | 0x20), (336, 0), (340, 0), (344, 0), (348, 100_000)],
+)]
+#[case(
+    AddSourceLayout::Second,
+    &[(300, 100_000), (304, 0), (308, 0), (312, 4460), (316, 0), (320, 19), (324, 0x06c0_0000), (328, 0),
+      (332, 0x0aa0_0000), (336, 0), (340, 0), (344, 0x0480_0000), (348, 0), (352, 0x1 | 0x4 | 0x8 | 0x20), (356, 0)],
+)]
+fn add_source_is_laid_out_as_measured(#[case] layout: AddSourceLayout, #[case] rest: &[(usize, u32)]) {
     let sent = frame(&Request::AddSource(AddSource {
         port: 1123,
         min_poll: -2,
@@ -63,11 +79,11 @@ fn add_source_is_laid_out_as_measured() {
         iburst: true,
         options: SelectOptions::PREFER.union(SelectOptions::TRUST),
         max_samples: Some(8),
-        ..AddSource::server(SourceName::new("127.0.0.12").unwrap())
+        ..server(layout, "127.0.0.12")
     }));
     assert_eq!(word(&sent, 0), 1);
     assert_eq!(&sent[24..35], b"127.0.0.12\0");
-    let words = [
+    let common = [
         (260, 1123),
         (264, (-2_i32).cast_unsigned()),
         (268, 0),
@@ -78,29 +94,16 @@ fn add_source_is_laid_out_as_measured() {
         (288, 4),
         (292, u32::MAX),
         (296, 8),
-        (300, 0),
-        (304, 4460),
-        (308, 0x06c0_0000),
-        (312, 0),
-        (316, 0x0aa0_0000),
-        (320, 0),
-        (324, 0x0480_0000),
-        (328, 0),
-        (332, 0x1 | 0x4 | 0x8 | 0x20),
-        (336, 0),
-        (340, 0),
-        (344, 0),
-        (348, 100_000),
     ];
-    for (at, value) in words {
-        assert_eq!(word(&sent, at), value, "body offset {at}");
+    for (at, value) in common.iter().chain(rest) {
+        assert_eq!(word(&sent, *at), *value, "body offset {at}");
     }
 }
 
 #[test]
 fn the_longest_name_keeps_its_final_nul() {
     let name = "a".repeat(255);
-    let sent = frame(&Request::AddSource(AddSource::server(SourceName::new(&name).unwrap())));
+    let sent = frame(&Request::AddSource(server(AddSourceLayout::First, &name)));
     assert_eq!(&sent[24..279], name.as_bytes());
     assert_eq!(sent[279], 0);
     assert_eq!(word(&sent, 260), 123);
@@ -143,7 +146,7 @@ proptest! {
     fn fields_survive(
         index in any::<u32>(), sequence in any::<u32>(), v6 in any::<u128>(), port in any::<u16>(),
         polls in any::<(i8, i8)>(), name in "[!-~]{1,255}", iburst: bool, bits in 0_u16..16,
-        max_sources in any::<u8>(), max_samples in any::<Option<u8>>(), pool: bool,
+        max_sources in any::<u8>(), max_samples in any::<Option<u8>>(), pool: bool, second: bool,
     ) {
         for request in [Request::SourceData(index), Request::SourceStats(index), Request::SelectData(index)] {
             let (exchange, sent) = Exchange::begin(request.clone(), sequence);
@@ -155,6 +158,7 @@ proptest! {
         let sent = frame(&Request::NtpData(ip));
         prop_assert_eq!(Address::read(&mut crate::bytes::Reader(&sent[20..])), Ok(Address::Ip(ip)));
         let source = AddSource {
+            layout: if second { AddSourceLayout::Second } else { AddSourceLayout::First },
             kind: if pool { SourceKind::Pool } else { SourceKind::Server },
             name: SourceName::new(&name).unwrap(),
             port, min_poll: polls.0, max_poll: polls.1, iburst,
@@ -167,7 +171,10 @@ proptest! {
 
 /// The reader that the product does not need: chronyd is the one who reads these.
 fn read_back(sent: &[u8]) -> AddSource {
-    let flags = word(sent, 332);
+    let (layout, flags, delay) = match sent[5] {
+        64 => (AddSourceLayout::First, word(sent, 332), word(sent, 308)),
+        _ => (AddSourceLayout::Second, word(sent, 352), word(sent, 324)),
+    };
     let has = |flag: u32| flags & flag != 0;
     let mut options = SelectOptions::NONE;
     for (flag, option) in [
@@ -181,8 +188,9 @@ fn read_back(sent: &[u8]) -> AddSource {
         }
     }
     let name: Vec<u8> = sent[24..280].iter().copied().take_while(|byte| *byte != 0).collect();
-    assert_eq!(crate::float::Float(word(sent, 308)).seconds(), Nanos::from_secs(3));
+    assert_eq!(crate::float::Float(delay).seconds(), Nanos::from_secs(3));
     AddSource {
+        layout,
         kind: if word(sent, 0) == 3 { SourceKind::Pool } else { SourceKind::Server },
         name: SourceName::new(std::str::from_utf8(&name).unwrap()).unwrap(),
         port: word(sent, 260).try_into().unwrap(),
