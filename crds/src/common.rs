@@ -24,16 +24,20 @@ pub struct LabelSelector {
 /// One requirement on one label.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = crate::rules::requirement()))]
 pub struct LabelRequirement {
     /// The label's key, 1 to 317 characters. Example: "topology.kubernetes.io/zone"
-    #[schemars(length(min = 1, max = 317))]
+    #[schemars(
+        length(min = 1, max = 317),
+        regex(pattern = r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")
+    )]
     pub key: String,
     /// How it is compared: In, NotIn (with values), Exists, DoesNotExist (without). Example: "In"
     pub operator: LabelOperator,
     /// Values for In and NotIn, at most 32 of at most 63 characters; none for Exists and DoesNotExist.
     /// Example: ["dc1", "dc2"]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32), inner(length(max = 63)), extend("x-kubernetes-list-type" = "atomic"))]
+    #[schemars(length(max = 32), inner(length(max = 63), regex(pattern = LABEL_VALUE)), extend("x-kubernetes-list-type" = "atomic"))]
     pub values: Vec<String>,
 }
 
@@ -98,11 +102,14 @@ pub enum Preset {
     Mifid2,
 }
 
+/// A label value, as Kubernetes checks it.
+const LABEL_VALUE: &str = r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$";
+
 fn label_map(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "maxProperties": 16,
-        "additionalProperties": {"type": "string", "maxLength": 63},
+        "additionalProperties": {"type": "string", "maxLength": 63, "pattern": LABEL_VALUE},
     })
 }
 

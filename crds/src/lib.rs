@@ -1,7 +1,7 @@
 //! # Meantime's API: TimeSource, TimeSyncPolicy, NodeTime (`meantime.dev/v1alpha1`)
 //!
 //! **Role.** What users write and read: one kind per file, its schema with documentation, bounds and rules, and
-//! the conversions to and from core's types (`convert`).
+//! the conversions to and from core's types ([`convert`]).
 //!
 //! **In.** Objects as the API server stores them. **Out.** Core's plain data and, the other way, status pieces.
 //!
@@ -13,7 +13,10 @@
 #![deny(missing_docs)]
 
 pub mod common;
+pub mod convert;
 pub mod nodetime;
+mod rules;
+pub mod schema;
 pub mod timesource;
 pub mod timesyncpolicy;
 

@@ -93,8 +93,8 @@ pub struct Plan {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyRef {
-    /// TimeSyncPolicy name, at most 253 characters. Example: "databases"
-    #[schemars(length(max = 253))]
+    /// TimeSyncPolicy name, at most 63 characters. Example: "databases"
+    #[schemars(length(max = 63))]
     pub name: String,
     /// TimeSyncPolicy uid, at most 64 characters. Example: "7c3e2f0a-5a0e-4b0e-9f0a-0c1d2e3f4a5b"
     #[schemars(length(max = 64))]
@@ -121,8 +121,8 @@ pub struct ChronyText {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanAssociation {
-    /// TimeSource name, at most 253 characters. Example: "dc1-gps"
-    #[schemars(length(max = 253))]
+    /// TimeSource name, at most 63 characters. Example: "dc1-gps"
+    #[schemars(length(max = 63))]
     pub source: String,
     /// TimeSource uid, at most 64 characters. Example: "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
     #[serde(rename = "sourceUID")]
@@ -153,9 +153,9 @@ pub struct PlanAssociation {
     pub iburst: bool,
     /// How near it is: Local, Site, Public. Example: "Local"
     pub scope: Scope,
-    /// What stands for its independence, at most 253 characters: two with the same value count as one root.
+    /// What stands for its independence, at most 63 characters: two with the same value count as one root.
     /// Example: "gps-dc1"
-    #[schemars(length(max = 253))]
+    #[schemars(length(max = 63))]
     pub independence: String,
     /// The scale that it serves: "UTC" or the name of a smear, at most 63 characters. Example: "UTC"
     #[schemars(length(max = 63))]
@@ -297,9 +297,9 @@ pub struct NodeTimeStatus {
     /// The clock against the agreeing sources, in nanoseconds; above 0 = ahead; absent = none agree. Example: 12000
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disagreement_nanoseconds: Option<i64>,
-    /// The TimeSource that chronyd follows, at most 253 characters; absent = none. Example: "dc1-gps"
+    /// The TimeSource that chronyd follows, at most 63 characters; absent = none. Example: "dc1-gps"
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253))]
+    #[schemars(length(max = 63))]
     pub source: Option<String>,
     /// Its tier, 1 to 9. Example: 1
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -414,9 +414,9 @@ pub enum Profile {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AssociationStatus {
-    /// TimeSource name, at most 253 characters; absent = chronyd has it, the plan has not. Example: "dc1-gps"
+    /// TimeSource name, at most 63 characters; absent = chronyd has it, the plan has not. Example: "dc1-gps"
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253))]
+    #[schemars(length(max = 63))]
     pub source: Option<String>,
     /// Its address in chronyd; absent = its name is not resolved. Example: "10.1.0.5"
     #[serde(default, skip_serializing_if = "Option::is_none")]

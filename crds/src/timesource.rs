@@ -1,6 +1,7 @@
 //! TimeSource: where time comes from, in tiers.
 
 use crate::common::{Condition, Scope, conditions};
+use crate::rules;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::source()))]
 pub struct TimeSourceSpec {
     /// Preference, 1 (preferred) to 9. The lowest tier that a node can use drives its clock; all tiers vote.
     /// Example: 1
@@ -44,32 +46,39 @@ pub struct TimeSourceSpec {
     /// What it is for: Drive (may drive the clock; votes while its tier does not), Vote (never preferred), Witness
     /// (measured, never steered by). Omitted = Drive. Example: "Witness"
     #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SourceUse")]
     pub usage: Option<SourceUse>,
     /// How near it is, which sets manners: Local, Site, Public (minPoll at least 6). Omitted = Local for private,
     /// loopback and link-local addresses, Public for other addresses and for every name. Example: "Site"
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Scope")]
     pub scope: Option<Scope>,
     /// Where it stands; nodes of the same zone prefer it within its tier. Example: {"zone": "dc1"}
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<Location>,
-    /// Provider or root label, 1 to 63 characters of a-z 0-9 . -: sources with the same one count as one when
+    /// Provider or root label, 1 to 63 characters of A-Z a-z 0-9 . _ -: sources with the same one count as one when
     /// independence is asked for. Omitted = this source stands for itself. Example: "gps-dc1"
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"))]
     pub independence: Option<String>,
     /// The scale that it serves: "UTC", or the name of a leap smear, 1 to 63 characters. Two scales never mix on
     /// one node. Omitted = "UTC". Example: "google24h"
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^(UTC|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)$"))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"),
+        extend("x-kubernetes-validations" = rules::timescale())
+    )]
     pub timescale: Option<String>,
 }
 
 /// One NTP server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::polls()))]
 pub struct Server {
     /// IPv4 or IPv6 address or DNS name, 1 to 253 characters; no zone index. Example: "10.1.0.5"
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), extend("x-kubernetes-validations" = rules::server_address()))]
     pub address: String,
     /// UDP port, 1 to 65535. Omitted = 123. Example: 123
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,9 +102,10 @@ pub struct Server {
 /// A DNS name that resolves to many NTP servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::polls()))]
 pub struct Pool {
     /// DNS name, 1 to 253 characters. Example: "2.debian.pool.ntp.org"
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), extend("x-kubernetes-validations" = rules::pool_name()))]
     pub name: String,
     /// UDP port, 1 to 65535. Omitted = 123. Example: 123
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! TimeSyncPolicy: how right the clocks of which nodes must be, and by which sources.
 
 use crate::common::{Condition, LabelSelector, Mode, Preset, conditions};
+use crate::rules;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,7 @@ pub struct TimeSyncPolicySpec {
     /// What may be done: Observe (measure only, the host is untouched) or Managed (discipline the host's clock, where
     /// the installation allows it). Omitted = Observe. Example: "Managed"
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Mode")]
     pub mode: Option<Mode>,
     /// How right the clocks must be. Omitted = the kubernetes preset. Example: {"preset": "newsql", "maxOffset": "80ms"}
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,29 +74,31 @@ pub struct SourceSelection {
 /// How right a clock must be: a preset and what is different from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::tolerances()))]
 pub struct PolicyTolerances {
     /// Where the figures start from: web, baseline, logging, kubernetes, database, newsql, ceph, ydb, finra, finance,
     /// mifid2. Omitted = kubernetes (20/50 ms offset, 250/500 ms bound, 2 sources). Example: "newsql"
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Preset")]
     pub preset: Option<Preset>,
     /// Largest error of the clock, above 0, as a duration (units ns us ms s m h). Omitted = the preset's.
     /// Example: "80ms"
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(min = 2, max = 64), extend("x-kubernetes-validations" = rules::tolerance()))]
     pub max_offset: Option<String>,
     /// From which error on it warns, above 0, at most maxOffset, as a duration. Omitted = scaled with maxOffset.
     /// Example: "40ms"
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(min = 2, max = 64), extend("x-kubernetes-validations" = rules::tolerance()))]
     pub warn_offset: Option<String>,
     /// Largest guaranteed error bound, above 0, as a duration. Omitted = the preset's. Example: "175ms"
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(min = 2, max = 64), extend("x-kubernetes-validations" = rules::tolerance()))]
     pub max_error_bound: Option<String>,
     /// From which bound on it warns, above 0, at most maxErrorBound, as a duration. Omitted = scaled with
     /// maxErrorBound. Example: "125ms"
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(min = 2, max = 64), extend("x-kubernetes-validations" = rules::tolerance()))]
     pub warn_error_bound: Option<String>,
     /// Fewest usable voters, 1 to 12. Omitted = the preset's. Example: 3
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,11 +115,11 @@ pub struct PolicyTolerances {
     pub max_update_intervals: Option<i32>,
     /// How long a breach must last before it is told, 0s to 1h, as a duration. Omitted = 30s. Example: "30s"
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(min = 2, max = 64), extend("x-kubernetes-validations" = rules::hold()))]
     pub breach_hold: Option<String>,
     /// How long a breach must be gone before that is told, 0s to 1h, as a duration. Omitted = 60s. Example: "1m"
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(min = 2, max = 64), extend("x-kubernetes-validations" = rules::hold()))]
     pub clear_hold: Option<String>,
 }
 

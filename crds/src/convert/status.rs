@@ -1,0 +1,123 @@
+//! Verdict and observation → pieces of NodeTime's status.
+
+use super::count;
+use crate::common::{Condition, Time};
+use crate::nodetime::{AssociationStatus, NodeTimeStatus, Reachability};
+use jiff::Timestamp;
+use meantime_core::conditions::{Conditions, Status};
+use meantime_core::observation::{Answer, Association, Observation};
+use meantime_core::units::Nanos;
+use meantime_core::verdict::{AssociationVerdict, Verdict};
+
+/// Longest message that the schema takes, in characters.
+const MESSAGE: usize = 512;
+/// Unanswered polls from which a source counts as silent (the design's "usable voter").
+const SILENT: u32 = 3;
+/// Most associations that the schema takes: 12 planned and some that chronyd has yet to drop.
+const MAX_ASSOCIATIONS: usize = 16;
+
+/// One condition. Keeps the transition time of the same condition in `previous` while its status does not change,
+/// so that an identical write stays identical; `now` is this machine's wall time, for display.
+pub fn condition(
+    previous: &[Condition],
+    type_: &str,
+    status: Status,
+    reason: &str,
+    message: &str,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Condition {
+    let before =
+        previous.iter().find(|condition| condition.type_ == type_ && condition.status == status.as_str());
+    Condition {
+        type_: type_.to_owned(),
+        status: status.as_str().to_owned(),
+        reason: reason.to_owned(),
+        message: message.chars().take(MESSAGE).collect(),
+        observed_generation: generation,
+        last_transition_time: before.map_or(Time(now), |condition| condition.last_transition_time.clone()),
+    }
+}
+
+/// The five conditions of a verdict under their bare names, in writing order.
+pub fn judged(
+    previous: &[Condition],
+    conditions: &Conditions,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let one = |(kind, judgement): (
+        meantime_core::conditions::ConditionKind,
+        &meantime_core::conditions::Judgement,
+    )| {
+        let reason = judgement.reason.as_str();
+        condition(previous, kind.name(), judgement.status, reason, &judgement.message, generation, now)
+    };
+    conditions.iter().map(one).collect()
+}
+
+/// Writes what was measured and judged into `status`: associations, figures, columns, boot and time of the look.
+/// Conditions are [`judged`]'s; what is applied and who the agent is stays as it was. While chronyd does not answer
+/// there are no associations to tell of.
+pub fn measured(status: &mut NodeTimeStatus, observation: &Observation, verdict: &Verdict, now: Timestamp) {
+    let nanoseconds = |span: Option<Nanos>| span.map(|span| span.0);
+    status.associations = associations(observation, verdict);
+    status.offset = verdict.offset.map(Nanos::signed);
+    status.offset_nanoseconds = nanoseconds(verdict.offset);
+    status.error_bound = verdict.bound.map(|bound| {
+        let sign = if bound.carried { "~" } else { "" };
+        format!("{sign}{}", bound.guaranteed)
+    });
+    status.error_bound_nanoseconds = verdict.bound.map(|bound| bound.guaranteed.0);
+    status.expected_error_bound_nanoseconds = verdict.bound.map(|bound| bound.expected.0);
+    status.error_bound_carried = verdict.bound.map(|bound| bound.carried);
+    status.headroom_nanoseconds = nanoseconds(verdict.headroom);
+    status.residual_nanoseconds = nanoseconds(verdict.residual);
+    status.disagreement_nanoseconds = nanoseconds(verdict.disagreement);
+    status.source.clone_from(&verdict.selected);
+    status.tier = verdict.tier.map(i32::from);
+    status.voters = Some(format!("{}/{}", verdict.usable_voters, verdict.voters));
+    status.usable_voters = Some(count(verdict.usable_voters));
+    status.boot_id = Some(observation.boot_id.clone());
+    status.observed_at = Some(Time(now));
+}
+
+fn associations(observation: &Observation, verdict: &Verdict) -> Vec<AssociationStatus> {
+    let Answer::Full { associations, .. } = &observation.answer else { return Vec::new() };
+    let judged = verdict.associations.iter();
+    let pairs = judged.filter_map(|judged| Some((associations.get(judged.index)?, judged)));
+    pairs.take(MAX_ASSOCIATIONS).map(|(seen, judged)| association(seen, judged)).collect()
+}
+
+fn association(seen: &Association, judged: &AssociationVerdict) -> AssociationStatus {
+    AssociationStatus {
+        source: seen.source.clone(),
+        address: seen.address.map(|address| address.to_string()),
+        role: seen.role.into(),
+        state: seen.letter.word().to_owned(),
+        letter: seen.letter.to_char().to_string(),
+        usable: judged.usable,
+        rejected: judged.rejected,
+        unanswered: count(judged.unanswered),
+        reachability: reachability(seen, judged.unanswered),
+        offset_nanoseconds: judged.offset.map(|offset| offset.0),
+        uncertainty_nanoseconds: judged.uncertainty.map(|uncertainty| uncertainty.0),
+        delay_nanoseconds: seen.packet.as_ref().map(|packet| packet.peer_delay.0),
+        refid: seen.packet.as_ref().map(|packet| format!("{:08X}", packet.refid)),
+        stratum: seen.packet.as_ref().map(|packet| i32::from(packet.stratum)),
+        sample_age_nanoseconds: seen.sample_age.map(|age| age.0),
+    }
+}
+
+fn reachability(seen: &Association, unanswered: u32) -> Reachability {
+    if seen.address.is_none() {
+        return Reachability::Unresolved;
+    }
+    let ever = seen.packet.is_some() || seen.counters.is_some_and(|counters| counters.valid > 0);
+    match unanswered {
+        0 if ever => Reachability::Answering,
+        _ if !ever => Reachability::NeverAnswered,
+        1..SILENT => Reachability::Losing,
+        _ => Reachability::Silent,
+    }
+}
