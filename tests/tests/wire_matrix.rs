@@ -320,6 +320,10 @@ fn orders(stage: &mut Stage, version: ChronyVersion) {
     });
     assert_eq!(answered.good.is_some(), version >= ChronyVersion::new(4, 3, 0), "{answered:?}");
 
+    until("the end of all first bursts", || {
+        let activity = stage.ask(&Request::Activity).unwrap().activity().unwrap();
+        (activity.burst_online == 0).then_some(())
+    });
     stage.ordered(&Request::Burst { address: Some(spare.ip()), good: 2, total: 4 });
     let activity = stage.ask(&Request::Activity).unwrap().activity().unwrap();
     assert_eq!((activity.burst_online, activity.unresolved), (1, 0), "{activity:?}");
