@@ -1,1 +1,28 @@
-//! Being built.
+//! # Meantime's operator
+//!
+//! **Role.** Plans for all nodes, brings each plan to its NodeTime, and tells what the nodes report: conditions and
+//! Events on Nodes, status on sources and policies.
+//!
+//! **In.** Six watches ([`gather`]). **Out.** NodeTime specs ([`apply`]), Node [`conditions`], [`events`], [`status`].
+//! Decisions are pure functions of a whole [`gather::World`]; [`reconcile`] is the one loop that joins them, and it
+//! writes only while this replica leads ([`election`]).
+//!
+//! **Must never** act on a cache that has not synced; compare two machines' wall clocks; judge a clock (the agents
+//! do: the operator only ages their word to Unknown and adds up); write what is written already.
+#![deny(missing_docs)]
+
+pub mod apply;
+pub mod args;
+pub mod clock;
+pub mod conditions;
+pub mod election;
+pub mod events;
+pub mod gather;
+pub mod http;
+pub mod metrics;
+pub mod reconcile;
+pub mod retire;
+pub mod run;
+pub mod silence;
+pub mod status;
+pub mod wake;

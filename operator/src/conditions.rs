@@ -1,0 +1,153 @@
+//! The five conditions on the core Node: what they should be, and whether that is worth a write.
+//!
+//! **In.** What a node's agent told (or its silence), what stands on the Node, this machine's BOOTTIME.
+//! **Out.** All five conditions with their times, or their removal, or nothing to do; and the transitions, from which
+//! Events are made. **Must never** send fewer than five (server-side apply drops an omitted one), move
+//! lastTransitionTime while a status stays, or write the same again and again.
+
+use crate::silence::Silence;
+use jiff::Timestamp;
+use meantime_core::clocks::BootTime;
+use meantime_core::conditions::{ConditionKind, Reason, Status};
+use meantime_core::units::Nanos;
+use std::collections::BTreeMap;
+
+/// lastHeartbeatTime is refreshed this often, so that a dead operator shows, and no oftener.
+pub const HEARTBEAT: Nanos = Nanos::from_secs(600);
+
+/// One condition as told by an agent, or as it stands on a Node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// True, False, Unknown.
+    pub status: Status,
+    /// One word. Text, not [`Reason`]: an agent newer than this operator may know more words.
+    pub reason: String,
+    /// One line.
+    pub message: String,
+}
+
+/// One of ours as it stands on a Node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// What it says.
+    pub told: Told,
+    /// lastTransitionTime as it stands.
+    pub since: Option<Timestamp>,
+}
+
+/// Conditions as they should be on one Node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Nothing new is known (a plan, and no word yet): what stands there stays.
+    Keep,
+    /// These.
+    Set(BTreeMap<ConditionKind, Told>),
+    /// None of ours.
+    Remove,
+}
+
+/// What a node should show. `told` is what its agent last wrote, none = no verdict yet.
+pub fn wish(planned: bool, told: Option<&BTreeMap<ConditionKind, Told>>, silence: Option<Silence>) -> Wish {
+    if !planned {
+        return Wish::Remove;
+    }
+    if let Some(silence) = silence {
+        let all = |_| Told {
+            status: Status::Unknown,
+            reason: Reason::AgentSilent.as_str().to_owned(),
+            message: format!("nothing is known of this node's time: {}", silence.explain()),
+        };
+        return Wish::Set(ConditionKind::ALL.map(|kind| (kind, all(kind))).into());
+    }
+    match told {
+        None => Wish::Keep,
+        Some(told) => Wish::Set(
+            ConditionKind::ALL
+                .map(|kind| {
+                    let missing = || Told {
+                        status: Status::Unknown,
+                        reason: "NotReported".to_owned(),
+                        message: "this node's agent does not report this condition; are agent and operator of one version?".to_owned(),
+                    };
+                    (kind, told.get(&kind).cloned().unwrap_or_else(missing))
+                })
+                .into(),
+        ),
+    }
+}
+
+/// A condition that changed its status or reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// Which.
+    pub kind: ConditionKind,
+    /// What stood there; none = none of ours.
+    pub from: Option<Told>,
+    /// What is written now.
+    pub to: Told,
+}
+
+/// What to write to one Node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing.
+    Nothing,
+    /// All five, with lastTransitionTime each; and what changed by it (empty = a heartbeat).
+    Set {
+        /// In writing order: kind, what it says, since when.
+        conditions: Vec<(ConditionKind, Told, Timestamp)>,
+        /// What changed.
+        transitions: Vec<Transition>,
+    },
+    /// Take ours away.
+    Remove,
+}
+
+/// Compares wish and Node. `written` is when this operator last wrote them (or first saw this Node), `wall` goes into
+/// lastTransitionTime where a status changes.
+pub fn change(
+    wish: &Wish,
+    standing: &BTreeMap<ConditionKind, Standing>,
+    written: BootTime,
+    now: BootTime,
+    wall: Timestamp,
+) -> Change {
+    let wanted = match wish {
+        Wish::Keep => return Change::Nothing,
+        Wish::Remove if standing.is_empty() => return Change::Nothing,
+        Wish::Remove => return Change::Remove,
+        Wish::Set(wanted) => wanted,
+    };
+    let transitions: Vec<Transition> = wanted
+        .iter()
+        .filter_map(|(kind, to)| {
+            let from = standing.get(kind).map(|standing| &standing.told);
+            let same = from.is_some_and(|from| from.status == to.status && from.reason == to.reason);
+            (!same).then(|| Transition { kind: *kind, from: from.cloned(), to: to.clone() })
+        })
+        .collect();
+    if transitions.is_empty() && now - written < HEARTBEAT {
+        return Change::Nothing;
+    }
+    let conditions = wanted
+        .iter()
+        .map(|(kind, to)| {
+            let kept = standing.get(kind).filter(|standing| standing.told.status == to.status);
+            (*kind, to.clone(), kept.and_then(|standing| standing.since).unwrap_or(wall))
+        })
+        .collect();
+    Change::Set { conditions, transitions }
+}
+
+/// Where in its ten minutes a node's heartbeat falls, from its name: a new operator does not write to all nodes at once.
+pub fn heartbeat_phase(node: &str) -> Nanos {
+    // FNV-1a: spreads well enough, needs no crate, and is the same in every replica.
+    let hash = node.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    let seconds = i64::try_from(hash % 600).unwrap_or(0);
+    Nanos::from_secs(seconds)
+}
+
+#[cfg(test)]
+mod tests;

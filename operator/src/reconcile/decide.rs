@@ -1,0 +1,512 @@
+//! One pass, without any I/O: from a [`World`] to the writes that bring the cluster to it.
+//!
+//! The memory between passes is small and can be lost at any time: what was heard of agents, what was told of
+//! sources, what was written and is not yet seen, what failed and rests. A follower decides like a leader (its memory
+//! stays warm); only the loop knows who sends.
+
+use crate::apply::expect::Expected;
+use crate::apply::write::Write;
+use crate::apply::{RETIRE_PATIENCE, Retirement, SpecChange, Standing, Wanted, answer, request, spec_change};
+use crate::conditions::{self, Change, HEARTBEAT, Wish, heartbeat_phase};
+use crate::events::sources::SourceNews;
+use crate::events::{Loudness, Note, Regarding, of_node};
+use crate::gather::{BrokenKind, World, standing, told};
+use crate::silence::{Limits, Tracker};
+use crate::status::{broken, policy, source};
+use jiff::Timestamp;
+use meantime_core::clocks::BootTime;
+use meantime_core::conditions::{ConditionKind, Status};
+use meantime_core::plan::{self, NodeOutcome, PolicyReport, SourceReport};
+use meantime_core::units::Nanos;
+use meantime_core::validate;
+use meantime_crds::nodetime::{Desired, Plan};
+use meantime_crds::{NodeTime, TimeSourceStatus, TimeSyncPolicyStatus};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Meantime's own kinds as Events name them.
+const API_VERSION: &str = "meantime.dev/v1alpha1";
+
+type NodeConditions = BTreeMap<ConditionKind, conditions::Standing>;
+
+/// A write, what to tell once it is done, and what to remember then.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The write.
+    pub write: Write,
+    /// Told after it has succeeded.
+    pub notes: Vec<Note>,
+    remember: Remember,
+}
+
+#[derive(Clone, Debug)]
+enum Remember {
+    Nothing,
+    Spec(Option<Standing>, Standing),
+    Conditions(NodeConditions, NodeConditions),
+    Source(Box<Option<TimeSourceStatus>>, Box<Option<TimeSourceStatus>>),
+    Policy(Box<Option<TimeSyncPolicyStatus>>, Box<Option<TimeSyncPolicyStatus>>),
+    Broken(String, i64),
+}
+
+/// What one pass wants.
+#[derive(Clone, Debug, Default)]
+pub struct Decision {
+    /// Writes with what hangs on them.
+    pub jobs: Vec<Job>,
+    /// Events that hang on no write.
+    pub notes: Vec<Note>,
+    /// When to pass again though nothing is seen to change.
+    pub next: Option<BootTime>,
+    /// Nodes by status of TimeSynchronized, for the metrics.
+    pub synchronized: BTreeMap<&'static str, i64>,
+}
+
+impl Decision {
+    fn look_again(&mut self, moment: BootTime) {
+        self.next = Some(self.next.map_or(moment, |next| next.min(moment)));
+    }
+}
+
+/// Where this operator stands at one pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// Agents could be heard, and our own Lease requests succeed.
+    pub in_contact: bool,
+    /// What is decided will be written.
+    pub leading: bool,
+}
+
+/// What is kept between passes.
+#[derive(Debug)]
+pub struct Memory {
+    /// Which agents are silent.
+    pub tracker: Tracker,
+    news: SourceNews,
+    specs: Expected<Option<Standing>>,
+    node_conditions: Expected<NodeConditions>,
+    sources: Expected<Option<TimeSourceStatus>>,
+    policies: Expected<Option<TimeSyncPolicyStatus>>,
+    /// When the conditions of a Node (by uid) were last written, or should have been.
+    beaten: BTreeMap<String, BootTime>,
+    /// When a NodeTime (by uid) was first seen Retired.
+    asked: BTreeMap<String, BootTime>,
+    /// Broken objects (uid, generation) that were told of.
+    told_broken: BTreeSet<(String, i64)>,
+    rest: Rest,
+}
+
+impl Memory {
+    /// A blank one.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            tracker: Tracker::new(limits),
+            news: SourceNews::default(),
+            specs: Expected::default(),
+            node_conditions: Expected::default(),
+            sources: Expected::default(),
+            policies: Expected::default(),
+            beaten: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            told_broken: BTreeSet::new(),
+            rest: Rest::default(),
+        }
+    }
+
+    /// One pass. What a follower decides is thrown away, so it remembers nothing as told.
+    pub fn decide(&mut self, world: &World, seat: Seat, now: BootTime, wall: Timestamp) -> Decision {
+        let mut decision = Decision::default();
+        self.tracker.look(now, seat.in_contact, &world.beats());
+        if !seat.leading {
+            self.news = SourceNews::default();
+            self.told_broken.clear();
+        }
+        let snapshot = world.snapshot();
+        let valid = validate::validate(&snapshot);
+        let plan = plan::plan(&valid);
+        let mut texts = Texts::default();
+        for (name, outcome) in &plan.nodes {
+            self.node(world, name, outcome, &mut texts, (now, wall), &mut decision);
+        }
+        self.look_at_sources(world, &plan.sources, (now, wall), &mut decision);
+        self.look_at_policies(world, &plan, (now, wall), &mut decision);
+        self.look_at_broken(world, wall, &mut decision);
+        self.forget(world, now);
+        for moment in [self.tracker.next_look(now), self.news.next_look()].into_iter().flatten() {
+            decision.look_again(moment);
+        }
+        decision.jobs.retain(|job| !self.rest.resting(&job.write, now));
+        if let Some(moment) = self.rest.next(now) {
+            decision.look_again(moment);
+        }
+        decision
+    }
+
+    fn node(
+        &mut self,
+        world: &World,
+        name: &str,
+        outcome: &NodeOutcome,
+        texts: &mut Texts,
+        (now, wall): (BootTime, Timestamp),
+        decision: &mut Decision,
+    ) {
+        let Some(node) = world.nodes.get(name) else { return };
+        let node_uid = node.metadata.uid.clone().unwrap_or_default();
+        if world.unreadable(name) {
+            return;
+        }
+        let node_time = world.node_time(name);
+        let wanted = match outcome {
+            NodeOutcome::Planned(plan) => Wanted::Active(Box::new(texts.of(plan))),
+            NodeOutcome::Kept { .. } | NodeOutcome::Stalled { .. } => Wanted::AsItIs,
+            NodeOutcome::Unselected => Wanted::Nothing,
+        };
+        let retirement = self.retirement(name, node_time, now);
+        let cached = node_time.map(Standing::of);
+        let standing_spec = self.specs.pending(name, &cached, now).cloned().unwrap_or_else(|| cached.clone());
+        let change =
+            spec_change(&wanted, standing_spec.as_ref(), node_time.and_then(request), &node_uid, &retirement);
+
+        let retired = matches!(&standing_spec, Some(standing) if standing.spec.desired == Desired::Retired);
+        let silence = self.tracker.silent(name).filter(|_| node_time.is_some());
+        let wish = match (&change, node_time, &wanted) {
+            (SpecChange::Remove { .. }, _, _) | (_, None, Wanted::Nothing | Wanted::AsItIs) => Wish::Remove,
+            (_, None, Wanted::Active(_)) => Wish::Keep,
+            (_, Some(_), _) if retired => Wish::Keep,
+            (_, Some(node_time), _) => {
+                let report = node_time.status.as_ref().and_then(told);
+                let planned = node_time.spec.plan.is_some();
+                if planned { conditions::wish(true, report.as_ref(), silence) } else { Wish::Keep }
+            }
+        };
+        let clear = self.conditions(world, name, &wish, node_time, (now, wall), decision);
+        match change {
+            SpecChange::Nothing => {
+                if retired {
+                    decision.look_again(now + RETIRE_PATIENCE);
+                }
+            }
+            SpecChange::Apply(spec) => {
+                let written = Standing { spec: (*spec).clone(), owner: Some(node_uid.clone()) };
+                decision.jobs.push(Job {
+                    write: Write::Spec { name: name.to_owned(), node_uid, spec },
+                    notes: Vec::new(),
+                    remember: Remember::Spec(cached, written),
+                });
+            }
+            // first the conditions, then the object: a crash between the two leaves the object, and so the duty
+            SpecChange::Remove { .. } if !clear => {}
+            SpecChange::Remove { restored, message } => {
+                let uid = node_time.and_then(|node_time| node_time.metadata.uid.clone()).unwrap_or_default();
+                let note = left(name, node, restored, &message);
+                decision.jobs.push(Job {
+                    write: Write::Delete { name: name.to_owned(), uid },
+                    notes: vec![note],
+                    remember: Remember::Nothing,
+                });
+            }
+        }
+    }
+
+    /// Adds the write of a Node's conditions, if there is one. True = none of ours stands there.
+    fn conditions(
+        &mut self,
+        world: &World,
+        name: &str,
+        wish: &Wish,
+        node_time: Option<&NodeTime>,
+        (now, wall): (BootTime, Timestamp),
+        decision: &mut Decision,
+    ) -> bool {
+        let Some(node) = world.nodes.get(name) else { return true };
+        let uid = node.metadata.uid.clone().unwrap_or_default();
+        let cached = standing(node);
+        let standing =
+            self.node_conditions.pending(name, &cached, now).cloned().unwrap_or_else(|| cached.clone());
+        let due = now - (HEARTBEAT - heartbeat_phase(name));
+        let beaten = *self.beaten.entry(uid.clone()).or_insert(due);
+        if let Wish::Set(wanted) = wish {
+            let status =
+                wanted.get(&ConditionKind::TimeSynchronized).map_or(Status::Unknown, |told| told.status);
+            *decision.synchronized.entry(status.as_str()).or_default() += 1;
+            decision.look_again(beaten + HEARTBEAT);
+        }
+        match conditions::change(wish, &standing, beaten, now, wall) {
+            Change::Nothing => {}
+            Change::Remove => decision.jobs.push(Job {
+                write: Write::ClearConditions { node: name.to_owned(), uid },
+                notes: Vec::new(),
+                remember: Remember::Conditions(cached, BTreeMap::new()),
+            }),
+            Change::Set { conditions, transitions } => {
+                let regarding = node_regarding(name, &uid);
+                let policy =
+                    node_time.and_then(|node_time| node_time.spec.plan.as_ref()).map(|plan| Regarding {
+                        api_version: API_VERSION,
+                        kind: "TimeSyncPolicy",
+                        name: plan.policy.name.clone(),
+                        uid: plan.policy.uid.clone(),
+                    });
+                let written = conditions
+                    .iter()
+                    .map(|(kind, told, since)| {
+                        (*kind, conditions::Standing { told: told.clone(), since: Some(*since) })
+                    })
+                    .collect();
+                decision.jobs.push(Job {
+                    notes: of_node(&transitions, &regarding, policy.as_ref()),
+                    write: Write::Conditions { node: name.to_owned(), uid, conditions },
+                    remember: Remember::Conditions(cached, written),
+                });
+            }
+        }
+        standing.is_empty()
+    }
+
+    fn retirement(&mut self, name: &str, node_time: Option<&NodeTime>, now: BootTime) -> Retirement {
+        let Some(node_time) = node_time else { return Retirement::default() };
+        let uid = node_time.metadata.uid.clone().unwrap_or_default();
+        match node_time.spec.desired {
+            Desired::Active => {
+                self.asked.remove(&uid);
+                Retirement::default()
+            }
+            Desired::Retired => {
+                let asked = *self.asked.entry(uid).or_insert(now);
+                let quiet = self.tracker.quiet_for(name, now).unwrap_or(Nanos::ZERO);
+                Retirement { answer: answer(node_time), unheard: Some(quiet.min(now - asked)) }
+            }
+        }
+    }
+
+    fn look_at_sources(
+        &mut self,
+        world: &World,
+        reports: &BTreeMap<String, SourceReport>,
+        (now, wall): (BootTime, Timestamp),
+        decision: &mut Decision,
+    ) {
+        let counts = source::count(world.nodes.keys().filter_map(|name| {
+            let node_time = world.node_time(name)?;
+            Some((&node_time.spec, node_time.status.as_ref(), self.tracker.silent(name).is_some()))
+        }));
+        let blank = SourceReport::default();
+        for (name, object) in &world.sources {
+            let counts = counts.get(name).copied().unwrap_or_default();
+            let regarding = Regarding {
+                api_version: API_VERSION,
+                kind: "TimeSource",
+                name: name.clone(),
+                uid: object.metadata.uid.clone().unwrap_or_default(),
+            };
+            decision.notes.extend(self.news.look(
+                &regarding,
+                now,
+                counts,
+                source::published(object.status.as_ref()),
+            ));
+            let cached = object.status.clone();
+            let standing =
+                self.sources.pending(name, &cached, now).cloned().unwrap_or_else(|| cached.clone());
+            let report = reports.get(name).unwrap_or(&blank);
+            let status = source::desired(object, standing.as_ref(), report, counts, wall);
+            if standing.as_ref() != Some(&status) {
+                decision.jobs.push(Job {
+                    write: Write::Source { name: name.clone(), status: Box::new(status.clone()) },
+                    notes: Vec::new(),
+                    remember: Remember::Source(Box::new(cached), Box::new(Some(status))),
+                });
+            }
+        }
+        self.news.keep_only(|uid| {
+            world.sources.values().any(|source| source.metadata.uid.as_deref() == Some(uid))
+        });
+    }
+
+    fn look_at_policies(
+        &mut self,
+        world: &World,
+        plan: &plan::Plan,
+        (now, wall): (BootTime, Timestamp),
+        decision: &mut Decision,
+    ) {
+        let mut members: BTreeMap<&str, Vec<policy::Member<'_>>> = BTreeMap::new();
+        for (name, outcome) in &plan.nodes {
+            let Some(policy) = outcome.policy() else { continue };
+            let node_time = world.node_time(name);
+            members.entry(policy).or_default().push(policy::Member {
+                name,
+                outcome,
+                spec: node_time.map(|node_time| &node_time.spec),
+                status: node_time.and_then(|node_time| node_time.status.as_ref()),
+                silent: self.tracker.silent(name).is_some(),
+            });
+        }
+        let blank = PolicyReport::default();
+        for (name, object) in &world.policies {
+            let cached = object.status.clone();
+            let standing =
+                self.policies.pending(name, &cached, now).cloned().unwrap_or_else(|| cached.clone());
+            let report = plan.policies.get(name).unwrap_or(&blank);
+            let members = members.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
+            let status = policy::desired(object, standing.as_ref(), report, members, wall);
+            if standing.as_ref() != Some(&status) {
+                decision.jobs.push(Job {
+                    write: Write::Policy { name: name.clone(), status: Box::new(status.clone()) },
+                    notes: Vec::new(),
+                    remember: Remember::Policy(Box::new(cached), Box::new(Some(status))),
+                });
+            }
+        }
+    }
+
+    /// An undecodable object gets a status (once per generation) and an Event; nothing else is done with it.
+    fn look_at_broken(&mut self, world: &World, wall: Timestamp, decision: &mut Decision) {
+        for object in &world.broken {
+            let key = (object.uid.clone(), object.generation);
+            if self.told_broken.contains(&key) {
+                continue;
+            }
+            let note = Note {
+                regarding: Regarding {
+                    api_version: API_VERSION,
+                    kind: object.kind.name(),
+                    name: object.name.clone(),
+                    uid: object.uid.clone(),
+                },
+                related: None,
+                loudness: Loudness::Warning,
+                reason: "Undecodable".to_owned(),
+                message: broken::message(object),
+                once: Some(format!("undecodable-{}", object.generation)),
+            };
+            let write = match object.kind {
+                BrokenKind::TimeSource => Write::BrokenSource {
+                    name: object.name.clone(),
+                    status: Box::new(broken::source(object, wall)),
+                },
+                BrokenKind::TimeSyncPolicy => Write::BrokenPolicy {
+                    name: object.name.clone(),
+                    status: Box::new(broken::policy(object, wall)),
+                },
+                // its status is its agent's: the Event is all there is to say
+                BrokenKind::NodeTime => {
+                    decision.notes.push(note);
+                    self.told_broken.insert(key);
+                    continue;
+                }
+            };
+            decision.notes.push(note);
+            decision.jobs.push(Job {
+                write,
+                notes: Vec::new(),
+                remember: Remember::Broken(object.uid.clone(), object.generation),
+            });
+        }
+    }
+
+    fn forget(&mut self, world: &World, now: BootTime) {
+        self.specs.expire(now);
+        self.node_conditions.expire(now);
+        self.sources.expire(now);
+        self.policies.expire(now);
+        let nodes: BTreeSet<&str> =
+            world.nodes.values().filter_map(|node| node.metadata.uid.as_deref()).collect();
+        self.beaten.retain(|uid, _| nodes.contains(uid.as_str()));
+        let node_times: BTreeSet<&str> = world
+            .node_times
+            .values()
+            .filter_map(|guarded| guarded.0.as_ref().ok())
+            .filter_map(|node_time| node_time.metadata.uid.as_deref())
+            .collect();
+        self.asked.retain(|uid, _| node_times.contains(uid.as_str()));
+        self.told_broken.retain(|(uid, _)| world.broken.iter().any(|broken| broken.uid == *uid));
+    }
+
+    /// A job was done: remember it, so that a lagging cache does not make it happen twice.
+    pub fn done(&mut self, job: Job, now: BootTime) {
+        let (target, name) = job.write.key();
+        let name = name.to_owned();
+        self.rest.succeeded(target, &name);
+        match job.remember {
+            Remember::Nothing => {}
+            Remember::Spec(before, written) => self.specs.wrote(name, before, Some(written), now),
+            Remember::Conditions(before, written) => {
+                if let Write::Conditions { uid, .. } = &job.write {
+                    self.beaten.insert(uid.clone(), now);
+                }
+                self.node_conditions.wrote(name, before, written, now);
+            }
+            Remember::Source(before, written) => self.sources.wrote(name, *before, *written, now),
+            Remember::Policy(before, written) => self.policies.wrote(name, *before, *written, now),
+            Remember::Broken(uid, generation) => drop(self.told_broken.insert((uid, generation))),
+        }
+    }
+
+    /// A job failed: it rests, longer each time.
+    pub fn failed(&mut self, job: &Job, now: BootTime) {
+        let (target, name) = job.write.key();
+        self.rest.failed(target, name, now);
+    }
+}
+
+/// Back-off per target and object: 1 s, doubled up to a minute, forgotten with the first success.
+#[derive(Debug, Default)]
+struct Rest {
+    resting: BTreeMap<(&'static str, String), (u32, BootTime)>,
+}
+
+impl Rest {
+    fn failed(&mut self, target: &'static str, name: &str, now: BootTime) {
+        let (failures, until) = self.resting.entry((target, name.to_owned())).or_insert((0, now));
+        *until = now + Nanos::SECOND.times(1 << (*failures).min(6)).min(Nanos::from_secs(60));
+        *failures += 1;
+    }
+    fn succeeded(&mut self, target: &'static str, name: &str) {
+        self.resting.remove(&(target, name.to_owned()));
+    }
+    fn resting(&self, write: &Write, now: BootTime) -> bool {
+        let (target, name) = write.key();
+        self.resting.get(&(target, name.to_owned())).is_some_and(|(_, until)| now < *until)
+    }
+    fn next(&self, now: BootTime) -> Option<BootTime> {
+        self.resting.values().map(|(_, until)| *until).filter(|until| *until > now).min()
+    }
+}
+
+/// Plans in the API's words: nodes of one policy and zone share a plan, so it is translated once.
+#[derive(Default)]
+struct Texts {
+    known: BTreeMap<String, Plan>,
+}
+
+impl Texts {
+    fn of(&mut self, plan: &Arc<meantime_core::snapshot::NodePlan>) -> Plan {
+        // the hash leaves the policy's generation out, which `same` ignores too, but names are in it
+        let key = format!("{} {}", plan.hash, plan.policy.generation);
+        self.known.entry(key).or_insert_with(|| Plan::from(&**plan)).clone()
+    }
+}
+
+fn node_regarding(name: &str, uid: &str) -> Regarding {
+    Regarding { api_version: "v1", kind: "Node", name: name.to_owned(), uid: uid.to_owned() }
+}
+
+/// The last Event about a node that Meantime leaves.
+fn left(name: &str, node: &k8s_openapi::api::core::v1::Node, restored: bool, message: &str) -> Note {
+    let uid = node.metadata.uid.clone().unwrap_or_default();
+    let (loudness, reason) =
+        if restored { (Loudness::Normal, "TimeRetired") } else { (Loudness::Warning, "TimeNotRestored") };
+    Note {
+        regarding: node_regarding(name, &uid),
+        related: None,
+        loudness,
+        reason: reason.to_owned(),
+        message: format!("Meantime has left this node: {message}"),
+        once: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! The one loop: a ring of the bell, a moment of quiet, the whole world, one [`decide::Decision`], its writes.
+//!
+//! **Must never** pass over an unsynced store or past a stop mark, or begin the next pass before the writes of this one
+//! have ended (each is bounded in time).
+
+pub mod decide;
+
+use crate::apply::write::{Outcome, Writer};
+use crate::clock;
+use crate::election::Timing;
+use crate::election::gate::Gate;
+use crate::election::run::Contact;
+use crate::events::send::Recorder;
+use crate::gather::{BrokenKind, Stores};
+use crate::metrics::{KindLabel, Metrics, StateLabel};
+use crate::wake::Wake;
+use decide::{Decision, Job, Memory, Seat};
+use futures::StreamExt;
+use meantime_core::clocks::BootTime;
+use meantime_core::units::Nanos;
+use std::time::Duration;
+
+/// Writes under way at the same time. The API server takes about 1,000 such writes a second at 16 (measured).
+const CONCURRENCY: usize = 16;
+/// So long must the bell be quiet before a pass …
+const QUIET: Duration = Duration::from_millis(200);
+/// … and so long may ringing hold it up.
+const PATIENCE: Nanos = Nanos::from_millis(1_000);
+/// The loop looks at its own contact this often, so that no gap passes unnoticed.
+const PULSE: Duration = Duration::from_secs(3);
+/// A pulse that comes so late means that this machine stood still.
+const STOOD_STILL: Nanos = Nanos::from_secs(15);
+/// kube's client keeps a token for a minute of *wall* time: after a step back it would use an expired one until the wall
+/// clock catches up. Ending the process is the one way to a new client that nothing can forget.
+const STEPPED_BACK: Nanos = Nanos::from_secs(60);
+
+/// Why the loop ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The machine's wall clock was set back.
+    #[error(
+        "this machine's wall clock was set back by {0}; starting anew, because the API client counts its token's age on it"
+    )]
+    ClockSteppedBack(Nanos),
+}
+
+/// Everything the loop works with.
+pub struct Reconciler {
+    /// What is known.
+    pub stores: Stores,
+    /// What is remembered.
+    pub memory: Memory,
+    /// Sends writes.
+    pub writer: Writer,
+    /// Sends Events.
+    pub recorder: Recorder,
+    /// Whether writes may be sent.
+    pub gate: Gate,
+    /// Whether Lease requests succeed.
+    pub contact: Contact,
+    /// Spans of the election.
+    pub timing: Timing,
+    /// The bell.
+    pub wake: Wake,
+    /// Counts.
+    pub metrics: Metrics,
+}
+
+impl Reconciler {
+    /// Runs until it is dropped, or ends with the reason why it can't go on.
+    pub async fn run_reconcile(mut self) -> Result<(), ReconcileError> {
+        let mut next: Option<BootTime> = None;
+        let mut pulse = Pulse::new();
+        loop {
+            let due = next.map_or(PULSE, |next| until(next).min(PULSE));
+            let rung = tokio::select! {
+                () = self.wake.rung() => true,
+                () = tokio::time::sleep(due) => false,
+            };
+            self.feel(&mut pulse)?;
+            if rung {
+                self.settle().await;
+            } else if next.is_none_or(|next| clock::boot() < next) {
+                continue;
+            }
+            next = self.pass().await;
+        }
+    }
+
+    /// Waits for a moment of quiet, so that a burst of changes is one pass.
+    async fn settle(&self) {
+        let deadline = clock::boot() + PATIENCE;
+        while tokio::time::timeout(QUIET.min(until(deadline)), self.wake.rung()).await.is_ok() {
+            if clock::boot() >= deadline {
+                return;
+            }
+        }
+    }
+
+    fn feel(&mut self, pulse: &mut Pulse) -> Result<(), ReconcileError> {
+        let stood_still = pulse.beat()?;
+        if stood_still || !self.in_contact() {
+            self.memory.tracker.gap();
+        }
+        Ok(())
+    }
+
+    fn in_contact(&self) -> bool {
+        self.stores.hears_agents() && self.contact.within(self.timing.duration, clock::boot())
+    }
+
+    /// One pass; tells when to pass again at the latest.
+    async fn pass(&mut self) -> Option<BootTime> {
+        let world = self.stores.world().filter(|world| !world.stopped)?;
+        let now = clock::boot();
+        let seat = Seat { in_contact: self.in_contact(), leading: self.gate.is_open() };
+        let decision = self.memory.decide(&world, seat, now, clock::wall());
+        self.count(&world.broken, &decision, clock::boot() - now);
+        if !seat.leading {
+            return decision.next;
+        }
+        let Decision { jobs, notes, mut next, .. } = decision;
+        if !jobs.is_empty() {
+            tracing::debug!(writes = jobs.len(), "writing");
+        }
+        for note in notes {
+            self.recorder.send(note).await;
+        }
+        let writer = &self.writer;
+        let recorder = &self.recorder;
+        let ended: Vec<(Job, Outcome)> = futures::stream::iter(jobs)
+            .map(|mut job| async move {
+                let outcome = writer.send(&job.write).await;
+                if matches!(outcome, Outcome::Written) {
+                    for note in std::mem::take(&mut job.notes) {
+                        recorder.send(note).await;
+                    }
+                }
+                (job, outcome)
+            })
+            .buffer_unordered(CONCURRENCY)
+            .collect()
+            .await;
+        for (job, outcome) in ended {
+            let now = clock::boot();
+            match outcome {
+                Outcome::Written => self.memory.done(job, now),
+                Outcome::Closed => {}
+                Outcome::Failed(error) => {
+                    tracing::warn!(%error, "write failed");
+                    self.memory.failed(&job, now);
+                    let again = now + Nanos::SECOND;
+                    next = Some(next.map_or(again, |next| next.min(again)));
+                }
+            }
+        }
+        next
+    }
+
+    fn count(&self, broken: &[crate::gather::Broken], decision: &Decision, took: Nanos) {
+        let metrics = &self.metrics;
+        metrics.reconciles.inc();
+        metrics.reconcile_micros.set(took.0 / 1_000);
+        metrics.silent.set(i64::try_from(self.memory.tracker.silent_count()).unwrap_or(i64::MAX));
+        for kind in BrokenKind::ALL {
+            let count = broken.iter().filter(|broken| broken.kind == kind).count();
+            let label = KindLabel { kind: kind.name() };
+            metrics.undecodable.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        for status in ["True", "False", "Unknown"] {
+            let count = decision.synchronized.get(status).copied().unwrap_or(0);
+            metrics.nodes.get_or_create(&StateLabel { status }).set(count);
+        }
+    }
+}
+
+/// Notices that this machine stood still, or that its wall clock was set back.
+#[derive(Debug)]
+struct Pulse {
+    boot: BootTime,
+    wall_ahead: Nanos,
+}
+
+impl Pulse {
+    fn new() -> Self {
+        let boot = clock::boot();
+        Self { boot, wall_ahead: wall_ahead(boot) }
+    }
+    /// True = stood still.
+    fn beat(&mut self) -> Result<bool, ReconcileError> {
+        let boot = clock::boot();
+        let ahead = wall_ahead(boot);
+        let stepped = ahead - self.wall_ahead;
+        if -stepped > STEPPED_BACK {
+            return Err(ReconcileError::ClockSteppedBack(-stepped));
+        }
+        let stood_still = boot - self.boot > STOOD_STILL;
+        *self = Self { boot, wall_ahead: ahead };
+        Ok(stood_still)
+    }
+}
+
+fn wall_ahead(boot: BootTime) -> Nanos {
+    let wall = clock::wall_micros().as_nanosecond();
+    Nanos(i64::try_from(wall).unwrap_or(0)) - Nanos(boot.0)
+}
+
+fn until(moment: BootTime) -> Duration {
+    let left = moment - clock::boot();
+    Duration::from_nanos(u64::try_from(left.0).unwrap_or(0))
+}

@@ -1,0 +1,120 @@
+//! Wiring: the long tasks, joined in one select. The first to end ends the process.
+
+use crate::apply::write::Writer;
+use crate::election::Timing;
+use crate::election::gate::Gate;
+use crate::election::run::{Candidate, Contact, Stand};
+use crate::events::send::Recorder;
+use crate::gather::{Scope, Stores};
+use crate::http::{self, HttpError, Ready};
+use crate::metrics::Metrics;
+use crate::reconcile::decide::Memory;
+use crate::reconcile::{ReconcileError, Reconciler};
+use crate::silence::Limits;
+use crate::wake::Wake;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use kube::{Api, Client};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Releasing the Lease may take so long at the end; then the others wait for it to run out.
+const LAST_WORDS: Duration = Duration::from_secs(6);
+
+/// Everything that a run is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where and what to watch.
+    pub scope: Scope,
+    /// Identity in the Lease.
+    pub identity: String,
+    /// Address of metrics and health.
+    pub listen: SocketAddr,
+    /// The election's spans.
+    pub timing: Timing,
+    /// When an agent is silent.
+    pub limits: Limits,
+}
+
+/// Why a run ended without being asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Metrics and health.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The loop.
+    #[error(transparent)]
+    Reconcile(#[from] ReconcileError),
+    /// A task that must never end has ended.
+    #[error("the {0} task has ended; the process ends with it, so that it is started anew whole")]
+    TaskEnded(&'static str),
+}
+
+/// Runs until `shutdown` resolves, or until a task ends. Either way the Lease is given back if it was ours.
+pub async fn run(client: Client, config: Config, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+    let (metrics, ready, gate, contact) =
+        (Metrics::default(), Ready::default(), Gate::default(), Contact::default());
+    let (wake, bell) = (Wake::default(), Wake::default());
+    let serve = http::bind(config.listen, metrics.clone(), ready.clone()).await?;
+    let (stores, watches) = Stores::watch(&client, &config.scope, &wake, &bell, &metrics);
+    let mut watches: FuturesUnordered<_> = watches.into_iter().collect();
+    let (stand, orders) = watch::channel(Stand::Down);
+    let candidate = Candidate {
+        api: Api::namespaced(client.clone(), &config.scope.namespace),
+        me: config.identity.clone(),
+        timing: config.timing,
+        gate: gate.clone(),
+        contact: contact.clone(),
+        wake: wake.clone(),
+        metrics: metrics.clone(),
+    };
+    let mut election = tokio::spawn(candidate.run_election(orders));
+    let limit = Duration::from_nanos(u64::try_from(config.timing.request.0).unwrap_or(4_000_000_000));
+    let reconciler = Reconciler {
+        stores: stores.clone(),
+        memory: Memory::new(config.limits),
+        writer: Writer::new(client.clone(), gate.clone(), metrics.clone(), limit),
+        recorder: Recorder::new(Api::namespaced(client, "default"), &config.identity, metrics.clone()),
+        gate: gate.clone(),
+        contact,
+        timing: config.timing,
+        wake: wake.clone(),
+        metrics,
+    };
+    let ended = tokio::select! {
+        () = shutdown => Ok(()),
+        result = serve => result.map_err(RunError::from).and(Err(RunError::TaskEnded("http"))),
+        kind = watches.next() => Err(RunError::TaskEnded(kind.unwrap_or("watch"))),
+        result = reconciler.run_reconcile() => result.map_err(RunError::from).and(Err(RunError::TaskEnded("reconcile"))),
+        () = heed(&stores, &bell, &stand, &ready, &wake) => Err(RunError::TaskEnded("stop mark")),
+        _ = &mut election => Err(RunError::TaskEnded("election")),
+    };
+    // The loop is dropped by now: no further write is sent, and whoever takes the Lease is alone.
+    gate.close();
+    stand.send_replace(Stand::Leave);
+    if !election.is_finished() && tokio::time::timeout(LAST_WORDS, &mut election).await.is_err() {
+        election.abort();
+    }
+    ended
+}
+
+/// A candidate only once every store has synced and while there is no stop mark: a leader that can't see must not keep
+/// the Lease from one that can.
+async fn heed(stores: &Stores, bell: &Wake, stand: &watch::Sender<Stand>, ready: &Ready, wake: &Wake) {
+    loop {
+        bell.rung().await;
+        let wanted = match (stores.synced(), stores.stopped()) {
+            (true, Some(false)) => Stand::Up,
+            (true, Some(true) | None) | (false, _) => Stand::Down,
+        };
+        if stores.synced() {
+            ready.set();
+        }
+        let changed = stand.send_if_modified(|now| std::mem::replace(now, wanted) != wanted);
+        if changed && wanted == Stand::Down && stores.synced() {
+            tracing::warn!("the stop mark is there: no planning, no writes until it is removed");
+        }
+        wake.wake();
+    }
+}

@@ -1,0 +1,291 @@
+//! Status of one TimeSyncPolicy: is it applied, and does it hold.
+//!
+//! `Ready` = rendered and applied on every node that it won; `Compliant` = every one of those clocks inside its
+//! tolerances. They are apart, so that a drifting node never blocks a GitOps sync. Counts, at most five names, the
+//! worst node: never a list of nodes.
+
+use super::conditions::{Fact, merge};
+use jiff::Timestamp;
+use meantime_core::conditions::{ConditionKind, Reason, Status};
+use meantime_core::plan::{Concern, NodeOutcome, PolicyReport, Sample};
+use meantime_core::policy::Mode;
+use meantime_core::units::Nanos;
+use meantime_crds::nodetime::{AppliedState, Desired, NodeTimeSpec, NodeTimeStatus};
+use meantime_crds::timesyncpolicy::{EffectivePolicy, NodeCounts, WorstNode};
+use meantime_crds::{TimeSyncPolicy, TimeSyncPolicyStatus};
+
+/// One node that the policy won.
+#[derive(Clone, Copy, Debug)]
+pub struct Member<'a> {
+    /// Node name.
+    pub name: &'a str,
+    /// What the planner gave it.
+    pub outcome: &'a NodeOutcome,
+    /// Its NodeTime's spec; none = not created yet.
+    pub spec: Option<&'a NodeTimeSpec>,
+    /// What its agent wrote last; none = nothing yet.
+    pub status: Option<&'a NodeTimeStatus>,
+    /// Its agent is silent: what it wrote last is no evidence of its time any more.
+    pub silent: bool,
+}
+
+impl Member<'_> {
+    /// The hash of the plan that it should run, if its NodeTime carries that already.
+    fn planned(&self) -> Option<&str> {
+        let NodeOutcome::Planned(plan) = self.outcome else { return None };
+        let spec = self.spec.filter(|spec| spec.desired == Desired::Active)?;
+        let carried = spec.plan.as_ref()?;
+        (carried.hash == plan.hash).then_some(carried.hash.as_str())
+    }
+    fn applied(&self) -> Applied {
+        let Some(hash) = self.planned() else { return Applied::NotPlanned };
+        let Some(applied) = self.status.and_then(|status| status.applied.as_ref()) else {
+            return Applied::Waiting;
+        };
+        let same = applied.hash.as_deref() == Some(hash);
+        match applied.state {
+            AppliedState::Applied if same => Applied::Yes,
+            // what it tells of is an older plan: this one is still on its way
+            AppliedState::Applied | AppliedState::Pending => Applied::Waiting,
+            AppliedState::Reverted => Applied::Reverted,
+            AppliedState::Refused => Applied::Refused,
+        }
+    }
+    fn synchronized(&self) -> (Status, Option<&str>) {
+        let told = self.status.filter(|_| !self.silent).and_then(|status| {
+            status
+                .conditions
+                .iter()
+                .find(|condition| condition.type_ == ConditionKind::TimeSynchronized.name())
+        });
+        match told {
+            None => (Status::Unknown, None),
+            Some(told) => (super::parse(&told.status), Some(&told.reason)),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Applied {
+    Yes,
+    NotPlanned,
+    Waiting,
+    Reverted,
+    Refused,
+}
+
+/// What the members add up to.
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    counts: NodeCounts,
+    waiting: Sample,
+    reverted: Sample,
+    refused: Sample,
+    breaching: Sample,
+    unknown: Sample,
+    infeasible: Sample,
+    worst: Option<(Nanos, String)>,
+}
+
+fn tally(members: &[Member<'_>]) -> Tally {
+    let mut tally = Tally::default();
+    for member in members {
+        tally.counts.selected += 1;
+        tally.counts.planned += i32::from(member.planned().is_some());
+        match member.applied() {
+            Applied::Yes => tally.counts.applied += 1,
+            Applied::NotPlanned | Applied::Waiting => tally.waiting.add(member.name),
+            Applied::Reverted => tally.reverted.add(member.name),
+            Applied::Refused => tally.refused.add(member.name),
+        }
+        match member.synchronized() {
+            (Status::True, _) => tally.counts.compliant += 1,
+            (Status::False, _) => tally.breaching.add(member.name),
+            (Status::Unknown, Some(reason)) if reason == Reason::ToleranceInfeasible.as_str() => {
+                tally.infeasible.add(member.name);
+                tally.unknown.add(member.name);
+            }
+            (Status::Unknown, _) => tally.unknown.add(member.name),
+        }
+        let headroom =
+            member.status.filter(|_| !member.silent).and_then(|status| status.headroom_nanoseconds);
+        if let Some(headroom) = headroom.map(Nanos) {
+            let worse = tally
+                .worst
+                .as_ref()
+                .is_none_or(|(worst, name)| (headroom, member.name) < (*worst, name.as_str()));
+            if worse {
+                tally.worst = Some((headroom, member.name.to_owned()));
+            }
+        }
+    }
+    tally
+}
+
+/// The status as it should be; `standing` is the one that stands. `members` are the nodes that it won; `wall` goes into lastTransitionTime only where a
+/// condition's status changes.
+pub fn desired(
+    policy: &TimeSyncPolicy,
+    standing: Option<&TimeSyncPolicyStatus>,
+    report: &PolicyReport,
+    members: &[Member<'_>],
+    wall: Timestamp,
+) -> TimeSyncPolicyStatus {
+    let generation = policy.metadata.generation;
+    let before = standing.map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let tally = tally(members);
+    let mode = policy.spec.mode.map_or_else(Mode::default, Into::into);
+    let (ready, stalled) = readiness(report, &tally);
+    let facts = [ready, compliance(&tally), stalled, conflict(report), feasibility(report, &tally)];
+    TimeSyncPolicyStatus {
+        observed_generation: generation,
+        conditions: merge(before, generation, wall, facts),
+        effective: report.tolerances.as_ref().map(|tolerances| EffectivePolicy::new(mode, tolerances)),
+        nodes: Some(tally.counts),
+        summary: Some(format!("{}/{}", tally.counts.compliant, tally.counts.selected)),
+        worst: tally.worst.map(|(headroom, node)| {
+            let headroom = two_digits(headroom);
+            WorstNode { node, headroom: headroom.to_string(), headroom_nanoseconds: headroom.0 }
+        }),
+    }
+}
+
+fn readiness(report: &PolicyReport, tally: &Tally) -> (Fact, Fact) {
+    let blocked = |reason: &str, message: String| {
+        (
+            Fact::new("Ready", Status::False, reason, message.clone()),
+            Fact::new("Stalled", Status::True, reason, message),
+        )
+    };
+    let faults: Vec<_> = report.problems.iter().map(|fault| (fault.reason(), fault.to_string())).collect();
+    if let Some((reason, _)) = faults.first() {
+        return blocked(reason, format!("{}; its nodes keep the plan they have", super::lines(&faults)));
+    }
+    if let Some(finding) = report.about(Concern::Stalled).next() {
+        return blocked(finding.what.reason(), finding.to_string());
+    }
+    let NodeCounts { selected, applied, .. } = tally.counts;
+    if tally.refused.count > 0 {
+        return blocked(
+            "Refused",
+            format!("agents refused the plan on {}; see their NodeTimes' status.applied", tally.refused),
+        );
+    }
+    if tally.reverted.count > 0 {
+        return blocked(
+            "Reverted",
+            format!(
+                "time was worse after the change, so it was taken back on {}; see their NodeTimes' status.applied",
+                tally.reverted
+            ),
+        );
+    }
+    let stalled = Fact::new(
+        "Stalled",
+        Status::False,
+        "Valid",
+        advice(report).unwrap_or_else(|| "nothing here waits for a person".to_owned()),
+    );
+    let ready = if selected == 0 {
+        let why = if report.selected == 0 {
+            "it selects no node".to_owned()
+        } else {
+            format!("all {} nodes that it selects belong to policies that go before it", report.selected)
+        };
+        Fact::new("Ready", Status::True, "NoNodes", why)
+    } else if applied < selected {
+        Fact::new(
+            "Ready",
+            Status::False,
+            "Applying",
+            format!("applied on {applied} of {selected} nodes; waiting for {}", tally.waiting),
+        )
+    } else {
+        Fact::new("Ready", Status::True, "Applied", format!("applied on {applied} of {selected} nodes"))
+    };
+    (ready, stalled)
+}
+
+/// What the planner would tell the author over a coffee.
+fn advice(report: &PolicyReport) -> Option<String> {
+    let all: Vec<_> = report
+        .about(Concern::Advice)
+        .map(|finding| (finding.what.reason(), format!("{}: {finding}", finding.what.reason())))
+        .collect();
+    (!all.is_empty()).then(|| super::lines(&all))
+}
+
+fn compliance(tally: &Tally) -> Fact {
+    let NodeCounts { selected, compliant, .. } = tally.counts;
+    let share = format!("{compliant} of {selected} clocks are inside their tolerances");
+    if selected == 0 {
+        Fact::new("Compliant", Status::Unknown, "NoNodes", "it has no node to judge".to_owned())
+    } else if tally.breaching.count > 0 {
+        Fact::new(
+            "Compliant",
+            Status::False,
+            "OutOfTolerance",
+            format!("{share}; out of tolerance: {}", tally.breaching),
+        )
+    } else if tally.unknown.count > 0 {
+        Fact::new(
+            "Compliant",
+            Status::Unknown,
+            "NodesUnknown",
+            format!("{share}; not known: {}", tally.unknown),
+        )
+    } else {
+        Fact::new("Compliant", Status::True, "InTolerance", share)
+    }
+}
+
+fn conflict(report: &PolicyReport) -> Fact {
+    let all: Vec<_> = report
+        .about(Concern::Conflicted)
+        .map(|finding| (finding.what.reason(), finding.to_string()))
+        .collect();
+    if all.is_empty() {
+        Fact::new(
+            "Conflicted",
+            Status::False,
+            "NoConflict",
+            "no policy of the same priority selects its nodes".to_owned(),
+        )
+    } else {
+        Fact::new("Conflicted", Status::True, "SamePriority", super::lines(&all))
+    }
+}
+
+fn feasibility(report: &PolicyReport, tally: &Tally) -> Fact {
+    let all: Vec<_> =
+        report.about(Concern::Feasible).map(|finding| (finding.what.reason(), finding.to_string())).collect();
+    if let Some((reason, _)) = all.first() {
+        Fact::new("Feasible", Status::False, *reason, super::lines(&all))
+    } else if tally.infeasible.count > 0 {
+        Fact::new(
+            "Feasible",
+            Status::False,
+            "ToleranceInfeasible",
+            format!(
+                "the paths to the sources do not allow the limits on {}; take nearer sources or wider limits",
+                tally.infeasible
+            ),
+        )
+    } else if report.tolerances.is_none() {
+        Fact::new("Feasible", Status::Unknown, "NotPlanned", "not planned with: see Stalled".to_owned())
+    } else {
+        Fact::new("Feasible", Status::True, "Feasible", "nothing known speaks against the limits".to_owned())
+    }
+}
+
+/// Rounded down to two digits: the worst node's headroom moves with every report, and each move would be a write.
+fn two_digits(headroom: Nanos) -> Nanos {
+    let mut step = 1_i64;
+    while headroom.0.unsigned_abs() / step.unsigned_abs() >= 100 {
+        step *= 10;
+    }
+    Nanos(headroom.0.div_euclid(step).saturating_mul(step))
+}
+
+#[cfg(test)]
+mod tests;
