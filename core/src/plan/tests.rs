@@ -145,7 +145,9 @@ fn a_policy_without_nodes_says_so() {
 fn a_source_that_no_policy_selects_says_so() {
     let other = SourceSpec { labels: labels(&[("site", "x")]), ..server("other", 1, "10.9.9.9") };
     let mut sources = servers("s", 1, 4);
-    sources.iter_mut().for_each(|source| source.labels = labels(&[("site", "dc")]));
+    for source in &mut sources {
+        source.labels = labels(&[("site", "dc")]);
+    }
     sources.push(other);
     let only_dc = PolicySpec { sources: selector(&[("site", "dc")]), ..policy("p") };
     let plan = run(&snapshot(sources, vec![only_dc], vec![node("n")]));
@@ -232,7 +234,9 @@ fn too_few_independent_voters(#[case] count: u8, #[case] severity: Option<Severi
 #[test]
 fn one_antenna_is_one_voter_and_a_pool_is_several() {
     let mut sources = servers("s", 1, 4);
-    sources.iter_mut().for_each(|source| source.independence = Some("antenna".into()));
+    for source in &mut sources {
+        source.independence = Some("antenna".into());
+    }
     let plan = run(&snapshot(sources, vec![policy("p")], vec![node("n")]));
     assert_eq!(
         text(&plan, "p", "TooFewIndependentSources"),
@@ -266,7 +270,9 @@ fn tolerances_that_no_oscillator_keeps(
     #[case] reason: Option<&str>,
 ) {
     let mut sources = servers("s", 1, 4);
-    sources.iter_mut().for_each(|source| source.polls = PollRange { min: -4, max });
+    for source in &mut sources {
+        source.polls = PollRange { min: -4, max };
+    }
     let plan = run(&snapshot(sources, vec![with_tolerances(preset, Overrides::default())], vec![node("n")]));
     assert_eq!(reasons(&plan, "p").first().copied(), reason);
     let infeasible = plan.policies["p"].about(Concern::Feasible).count();
@@ -277,7 +283,9 @@ fn tolerances_that_no_oscillator_keeps(
 #[test]
 fn infeasible_says_the_figures_and_what_would_do() {
     let mut sources = servers("s", 1, 4);
-    sources.iter_mut().for_each(|source| source.polls.max = 7);
+    for source in &mut sources {
+        source.polls.max = 7;
+    }
     let plan =
         run(&snapshot(sources, vec![with_tolerances(Preset::Ydb, Overrides::default())], vec![node("n")]));
     assert_eq!(

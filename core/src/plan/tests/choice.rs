@@ -36,7 +36,9 @@ fn the_driving_tier_drives_from_home_if_it_can(#[case] node: NodeFacts, #[case] 
 #[test]
 fn without_a_source_that_may_drive_voters_stay_and_it_is_said() {
     let mut sources = servers("s", 1, 4);
-    sources.iter_mut().for_each(|source| source.usage = Use::Vote);
+    for source in &mut sources {
+        source.usage = Use::Vote;
+    }
     let plan = run(&snapshot(sources, vec![policy("p")], vec![node("n")]));
     assert!(of(&plan, "n").associations.iter().all(|association| association.role == Role::Voter));
     assert_eq!(reasons(&plan, "p"), ["NoDriver"]);
@@ -68,7 +70,9 @@ fn above_twelve_the_own_zone_comes_first_within_a_tier() {
 #[test]
 fn above_twelve_every_root_gets_a_place_before_any_gets_two() {
     let mut sources = servers("antenna", 1, 14);
-    sources.iter_mut().for_each(|source| source.independence = Some("antenna".into()));
+    for source in &mut sources {
+        source.independence = Some("antenna".into());
+    }
     sources.extend([server("other-1", 2, "10.3.0.1"), server("other-2", 3, "10.3.0.2")]);
     let plan = run(&snapshot(sources, vec![policy("p")], vec![node("n")]));
     let names = names(of(&plan, "n"));
@@ -80,7 +84,9 @@ fn above_twelve_every_root_gets_a_place_before_any_gets_two() {
 #[test]
 fn a_driver_is_never_crowded_out() {
     let mut sources = servers("vote", 1, 13);
-    sources.iter_mut().for_each(|source| source.usage = Use::Vote);
+    for source in &mut sources {
+        source.usage = Use::Vote;
+    }
     sources.push(server("zz-drive", 9, "10.9.0.1"));
     assert!(one(sources, node("n")).contains(&"zz-drive:Driver".to_owned()));
 }
