@@ -58,5 +58,7 @@ pub fn quote(text: &str) -> String {
 
 /// All Node conditions of ours as `node type status`, sorted: what must not move in a quiet test.
 pub fn conditions() -> Result<String, String> {
-    sh(r#"kubectl get nodes -o json | jq -r '.items[] | .metadata.name as $n | .status.conditions[] | select(.type | startswith("meantime.dev/")) | "\($n) \(.type) \(.status)"' | sort"#)
+    sh(
+        r#"kubectl get nodes -o json | jq -r '.items[] | .metadata.name as $n | .status.conditions[] | select(.type | startswith("meantime.dev/")) | "\($n) \(.type) \(.status)"' | sort"#,
+    )
 }

@@ -69,10 +69,18 @@ fn every_relative_link_leads_to_a_file() {
 fn every_reason_and_condition_is_explained() {
     let page = fs::read_to_string(top().join("docs/conditions.md")).unwrap();
     for reason in Reason::ALL {
-        assert!(page.contains(&format!("### {}\n", reason.as_str())), "docs/conditions.md has no ### {}", reason.as_str());
+        assert!(
+            page.contains(&format!("### {}\n", reason.as_str())),
+            "docs/conditions.md has no ### {}",
+            reason.as_str()
+        );
     }
     for kind in ConditionKind::ALL {
-        assert!(page.contains(&format!("| {} |", kind.name())), "docs/conditions.md has no row {}", kind.name());
+        assert!(
+            page.contains(&format!("| {} |", kind.name())),
+            "docs/conditions.md has no row {}",
+            kind.name()
+        );
     }
 }
 

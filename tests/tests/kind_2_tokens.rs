@@ -9,9 +9,10 @@ use serde_json::json;
 /// A client that holds nothing but the token of the agent on `node`, as a thief would.
 async fn as_agent(node: &str) -> kube::Client {
     let pod = agent_pod(node).unwrap();
-    let token =
-        sh(&format!("kubectl -n {NAMESPACE} exec {pod} -- cat /var/run/secrets/kubernetes.io/serviceaccount/token"))
-            .unwrap();
+    let token = sh(&format!(
+        "kubectl -n {NAMESPACE} exec {pod} -- cat /var/run/secrets/kubernetes.io/serviceaccount/token"
+    ))
+    .unwrap();
     let mut config = kube::Config::from_kubeconfig(&KubeConfigOptions::default()).await.unwrap();
     config.auth_info = AuthInfo { token: Some(token.into()), ..AuthInfo::default() };
     kube::Client::try_from(config).unwrap()
@@ -39,7 +40,11 @@ async fn an_agents_token_opens_its_own_status_only() {
     assert_eq!(code(nodetimes.patch_status(other, &merge, &status).await), 403, "another node's status");
     let spec = Patch::Merge(json!({"spec": {"desired": "Retired"}}));
     assert_eq!(code(nodetimes.patch(own, &merge, &spec).await), 403, "its own spec");
-    assert_eq!(code(nodetimes.delete(own, &kube::api::DeleteParams::default()).await), 403, "its own NodeTime away");
+    assert_eq!(
+        code(nodetimes.delete(own, &kube::api::DeleteParams::default()).await),
+        403,
+        "its own NodeTime away"
+    );
 
     let node: Api<k8s_openapi::api::core::v1::Node> = Api::all(client.clone());
     let label = Patch::Merge(json!({"metadata": {"labels": {"stolen": "yes"}}}));

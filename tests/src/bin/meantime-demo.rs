@@ -79,14 +79,19 @@ async fn run(args: &Args) -> Result<bool, String> {
         sampler.covered,
         sampler.wrong,
         sampler.true_while_wrong,
-        if sampler.coverage_percent().is_none() { " (void as a figure: below 1,000 samples, or no node was wrong)" } else { "" }
+        if sampler.coverage_percent().is_none() {
+            " (void as a figure: below 1,000 samples, or no node was wrong)"
+        } else {
+            ""
+        }
     );
     for miss in &sampler.misses {
         println!("  not covered: {miss}");
     }
     if let Some(file) = &args.figures {
         let figures = report::figures(&outcomes, &sampler, args.poll);
-        report::append(&figures, file, &args.commit).map_err(|error| format!("{}: {error}", file.display()))?;
+        report::append(&figures, file, &args.commit)
+            .map_err(|error| format!("{}: {error}", file.display()))?;
     }
     let failed = outcomes.iter().filter(|outcome| !outcome.passed).count();
     println!("{} passed, {failed} failed", outcomes.len() - failed);

@@ -29,13 +29,20 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Longest wait for a clear world before and after a scene.
 const CLEAR: Duration = Duration::from_secs(90);
 
-#[expect(clippy::disallowed_methods, reason = "a test bench measures its own elapsed time; nothing is judged by it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test bench measures its own elapsed time; nothing is judged by it"
+)]
 fn now() -> Instant {
     Instant::now()
 }
 
 /// Waits until nothing is wrong; gives back the last look, or what is still wrong.
-pub async fn wait_clear(client: &kube::Client, sampler: &mut Sampler, limit: Duration) -> Result<World, String> {
+pub async fn wait_clear(
+    client: &kube::Client,
+    sampler: &mut Sampler,
+    limit: Duration,
+) -> Result<World, String> {
     let start = now();
     loop {
         let world = look(client, sampler).await?;
@@ -91,7 +98,9 @@ async fn stage(
     sampler: &mut Sampler,
     outcome: &mut Outcome,
 ) -> Result<String, String> {
-    let before = wait_clear(client, sampler, CLEAR).await.map_err(|why| format!("not clear before the fault: {why}"))?;
+    let before = wait_clear(client, sampler, CLEAR)
+        .await
+        .map_err(|why| format!("not clear before the fault: {why}"))?;
     sampler.fault(scene);
     let start = now();
     for fault in &scene.inject {

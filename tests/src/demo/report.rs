@@ -11,7 +11,8 @@ use std::path::Path;
 pub fn table(outcomes: &[Outcome]) -> String {
     let mut text = String::new();
     for outcome in outcomes {
-        let seconds = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1}"));
+        let seconds =
+            |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1}"));
         let _ = writeln!(text, "{}  {}", outcome.id, outcome.title);
         let _ = writeln!(text, "     expected  {}", outcome.expected);
         let _ = writeln!(text, "     seen      {}", outcome.seen);

@@ -41,7 +41,8 @@ fn all_nodes_have(world: &World, wanted: &[(ConditionKind, &str)]) -> Result<Str
     for node in world.nodes.keys() {
         node_has(world, node, wanted)?;
     }
-    let words: Vec<String> = wanted.iter().map(|(kind, status)| format!("{}={status}", kind.name())).collect();
+    let words: Vec<String> =
+        wanted.iter().map(|(kind, status)| format!("{}={status}", kind.name())).collect();
     Ok(format!("{} on {} nodes", words.join(" "), world.nodes.len()))
 }
 
@@ -52,7 +53,8 @@ fn node_has(world: &World, node: &str, wanted: &[(ConditionKind, &str)]) -> Resu
             return Err(format!("{node} {}={now}, not {status}", kind.name()));
         }
     }
-    let words: Vec<String> = wanted.iter().map(|(kind, status)| format!("{}={status}", kind.name())).collect();
+    let words: Vec<String> =
+        wanted.iter().map(|(kind, status)| format!("{}={status}", kind.name())).collect();
     Ok(format!("{} on {node}", words.join(" ")))
 }
 
@@ -76,7 +78,9 @@ fn one_source_jumps(total: usize) -> Scene {
     Scene {
         id: "a",
         title: "one source jumps by 200 ms".into(),
-        expected: format!("no Node condition changes; TimeSource gps-b rejecting {total}/{total}, one Event on it"),
+        expected: format!(
+            "no Node condition changes; TimeSource gps-b rejecting {total}/{total}, one Event on it"
+        ),
         inject: lab(&["gps-b"], "offset=200ms"),
         heal: lab(&["gps-b"], "offset=0s"),
         told: Box::new(move |before, now| {
@@ -155,13 +159,21 @@ fn node_cut_off(victim: &str) -> Scene {
     Scene {
         id: "d",
         title: format!("{victim} is cut off from all NTP"),
-        expected: "TimePartitioned and TimeSourcesLow on it alone; TimeSynchronized stays True by the carried bound".into(),
+        expected:
+            "TimePartitioned and TimeSourcesLow on it alone; TimeSynchronized stays True by the carried bound"
+                .into(),
         inject: vec![Fault::Cut { node: victim.to_owned(), cut: true }],
         heal: vec![Fault::Cut { node: victim.to_owned(), cut: false }],
         told: Box::new(move |_, now| {
-            node_has(now, &node, &[(TimePartitioned, "True"), (TimeSourcesLow, "True"), (TimeSynchronized, "True")])
+            node_has(
+                now,
+                &node,
+                &[(TimePartitioned, "True"), (TimeSourcesLow, "True"), (TimeSynchronized, "True")],
+            )
         }),
-        allowed: Box::new(move |node, kind| node == other && matches!(kind, TimePartitioned | TimeSourcesLow)),
+        allowed: Box::new(move |node, kind| {
+            node == other && matches!(kind, TimePartitioned | TimeSourcesLow)
+        }),
         watch_s: 8,
         limit_s: 30,
         note: None,
@@ -218,6 +230,8 @@ fn node_stepped(victim: &str, address: &str) -> Scene {
         allowed: Box::new(move |node, _| node == other),
         watch_s: 30,
         limit_s: 60,
-        note: Some("f: by the lab's ground truth this node is truly wrong; it makes coverage and true_while_wrong count."),
+        note: Some(
+            "f: by the lab's ground truth this node is truly wrong; it makes coverage and true_while_wrong count.",
+        ),
     }
 }

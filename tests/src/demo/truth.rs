@@ -67,7 +67,10 @@ impl Sampler {
     }
 
     /// Takes a sample if a second has passed since the last.
-    #[expect(clippy::disallowed_methods, reason = "a test bench measures its own elapsed time; nothing is judged by it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test bench measures its own elapsed time; nothing is judged by it"
+    )]
     pub fn sample(&mut self, world: &World) {
         let now = Instant::now();
         if self.last.is_some_and(|last| now.duration_since(last) < Duration::from_secs(1)) {
@@ -75,7 +78,8 @@ impl Sampler {
         }
         self.last = Some(now);
         for (node, nodetime) in &world.nodetimes {
-            let error = world.addresses.get(node).and_then(|address| self.errors.get(address)).copied().unwrap_or(0);
+            let error =
+                world.addresses.get(node).and_then(|address| self.errors.get(address)).copied().unwrap_or(0);
             let status = world.status(node, TimeSynchronized);
             if let Some(bound) = nodetime.bound {
                 self.samples += 1;

@@ -178,7 +178,11 @@ impl World {
             for kind in ConditionKind::ALL {
                 let (then, now) = (before.status(node, kind), self.status(node, kind));
                 if then != now {
-                    changes.push(format!("{node} {} {then}→{now} ({})", kind.name(), self.reason(node, kind)));
+                    changes.push(format!(
+                        "{node} {} {then}→{now} ({})",
+                        kind.name(),
+                        self.reason(node, kind)
+                    ));
                 }
             }
         }
