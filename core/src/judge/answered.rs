@@ -62,6 +62,7 @@ pub fn look(
             width: bound::width(tracking),
             frequency: tracking.frequency,
             skew: tracking.skew,
+            last_offset: tracking.last_offset,
             profile: observation.profile,
             stamp: Stamp::of(tracking),
             majority: voters.usable >= voters.majority,
@@ -71,6 +72,9 @@ pub fn look(
             Outcome::Latched => state.polls.watch_from_here(),
             Outcome::Moved(by) => residual = residual + by,
         }
+    }
+    if settled && reference == Reference::None && state.residual_known {
+        state.baselines.look_without_reference(clocks, tracking.residual, rate);
     }
     let views = view::live(associations, &state.polls, tracking.residual);
     let mut host = state.baselines.host(clocks, rate);
@@ -158,6 +162,18 @@ pub fn look(
         state.voters = Voters { usable: voters.usable, ..voters };
         state.following = None;
     }
+    let (sources_low, partitioned) = if judged_sources {
+        let forecast = forecast(state, &figures, plan);
+        state.columns.look(&voters, forecast, now, limits)
+    } else {
+        state.columns.carried().filter(|_| !booting).unwrap_or_else(|| {
+            let line = "started; waits for three samples from a majority of its sources";
+            let unknown = || Judgement::new(Status::Unknown, Reason::Booting, line);
+            (unknown(), unknown())
+        })
+    };
+    // Alone for the table is what was told: a letter that blinks is no holdover.
+    figures.alone &= state.columns.low_told();
     let mut above = warnings(&figures, limits);
     if settled {
         frequency_and_age(state, tracking, limits, now, &mut above);
@@ -179,16 +195,6 @@ pub fn look(
         },
     };
     let (synchronized, offset_high) = state.conclude(&figures, around, plan, now);
-    let (sources_low, partitioned) = if judged_sources {
-        let forecast = forecast(state, &figures, plan);
-        state.columns.look(&voters, forecast, now, limits)
-    } else {
-        state.columns.carried().filter(|_| !booting).unwrap_or_else(|| {
-            let line = "started; waits for three samples from a majority of its sources";
-            let unknown = || Judgement::new(Status::Unknown, Reason::Booting, line);
-            (unknown(), unknown())
-        })
-    };
     let daemon_down = Judgement::new(Status::False, Reason::Answering, "chronyd answers");
     let conditions = Conditions { synchronized, offset_high, sources_low, partitioned, daemon_down };
     Verdict { associations: verdicts, ..state.verdict(&figures, conditions, plan) }
@@ -215,7 +221,10 @@ fn end_disruption(
 ) {
     let Some(disrupted) = state.disrupted else { return };
     let fresh = voters.fresh(associations, &state.polls, FRESH_AFTER_DISRUPTION);
-    let updated = reference == Reference::Good && disrupted.stamp != Some(Stamp::of(tracking));
+    // chronyd's regression follows a jump over some updates: the last one must not have moved it much.
+    let updated = reference == Reference::Good
+        && disrupted.stamp != Some(Stamp::of(tracking))
+        && baseline::is_steady(tracking.last_offset, bound::width(tracking));
     if fresh && (updated || now - disrupted.since > patience) {
         state.disrupted = None;
     }

@@ -29,6 +29,11 @@ const UPDATES: u32 = 8;
 const LATCH_LIMIT: Nanos = Nanos::from_secs(24 * 3600);
 /// The slope of R is taken over at most about so long: oscillators change with the day's temperature.
 const SLOPE_SPAN: Nanos = Nanos::from_secs(2048);
+/// An update that moves R by more than w and this is chronyd still finding the time: building begins anew.
+const STEADY: Nanos = Nanos::MILLISECOND;
+/// After our own clock was moved, chronyd's regression follows within a few updates; until then R passes through
+/// values between the old and the new one.
+const CATCHING_UP: u32 = 8;
 /// Reading three clocks and asking chronyd are not one instant: a syscall is under 1 µs, a query round trip 25 µs
 /// (measured), being scheduled away in between is what the agent's repeated reading guards against.
 const READING: Nanos = Nanos::from_micros(100);
@@ -86,12 +91,21 @@ pub struct Baselines {
     latch: Option<Latch>,
     /// Where the slope of R is taken from.
     origin: Option<Point>,
+    /// How far updates have moved R since the origin, all added up.
+    corrected: Nanos,
+    /// Our own clock was moved by this much; chronyd has so many updates left to find out.
+    moved: Option<(Nanos, u32)>,
     /// Updates with a majority usable since the baseline (or since building began).
     updates: u32,
     /// The last update that was looked at.
     seen: Option<Stamp>,
     /// The last update that fitted.
     fitted: Option<Stamp>,
+}
+
+/// Whether the last update left the reference where it was, within its own width.
+pub fn is_steady(last_offset: Nanos, width: Nanos) -> bool {
+    last_offset.abs() <= width + STEADY
 }
 
 /// One good answer of chronyd, as far as the baseline needs it.
@@ -107,6 +121,8 @@ pub struct Look {
     pub frequency: Ppb,
     /// Skew.
     pub skew: Ppb,
+    /// By how much the last update moved R.
+    pub last_offset: Nanos,
     /// Whether chronyd moves the host's clock.
     pub profile: ClockProfile,
     /// Which update it is.
@@ -152,9 +168,18 @@ impl Baselines {
                 }
             } else if gap.abs() <= limit {
                 self.fitted = Some(look.stamp);
+                self.moved = None;
             } else if self.fitted == Some(look.stamp) {
+                self.moved = Some((gap, CATCHING_UP));
+                outcome = Outcome::Moved(gap);
+            } else if let Some((_, left)) = self.moved.filter(|(by, left)| {
+                let between = Interval { low: (*by).min(Nanos::ZERO), high: (*by).max(Nanos::ZERO) };
+                *left > 0 && between.overlaps(Interval::around(gap, limit))
+            }) {
+                self.moved = self.moved.map(|(by, _)| (by, left - u32::from(updated)));
                 outcome = Outcome::Moved(gap);
             } else {
+                self.moved = None;
                 self.latch = Some(Latch { since: look.clocks.boot, gap, largest: gap.abs(), limit, open: true });
                 outcome = Outcome::Latched;
             }
@@ -165,8 +190,25 @@ impl Baselines {
         outcome
     }
 
+    /// Takes in an answer without a reference. chronyd moves R by updates alone, and there was none: when R is off,
+    /// our own clock was moved.
+    pub fn look_without_reference(&mut self, clocks: &ClockReading, residual: Nanos, rate: Ppb) {
+        let Some(baseline) = self.baseline.filter(|_| self.latch.is_none()) else { return };
+        let gap = (clocks.wall - residual) - baseline.expects(clocks.raw);
+        if gap.abs() > baseline.point.width.times(2) + baseline.growth(clocks.raw, rate) {
+            self.moved = Some((gap, CATCHING_UP));
+        }
+    }
+
     fn build(&mut self, look: &Look, point: Point, rate: Ppb) {
         self.updates = self.updates.saturating_add(1);
+        self.corrected = self.corrected + look.last_offset.abs();
+        if !is_steady(look.last_offset, point.width) {
+            (self.origin, self.updates) = (None, 0);
+        }
+        if self.origin.is_none() {
+            self.corrected = Nanos::ZERO;
+        }
         let origin = *self.origin.get_or_insert(point);
         let worn = self.baseline.is_none_or(|old| old.growth(point.raw, rate) > old.point.width + point.width);
         let span = point.raw - origin.raw;
@@ -178,11 +220,14 @@ impl Baselines {
             ClockProfile::Virtual => {
                 let per_billion = |part: Nanos| Ppb(part.scaled(1_000_000_000, span.0).0);
                 let slope = per_billion((point.reference - origin.reference) - span);
-                (slope, per_billion(origin.width + point.width + READING) + Ppb(1))
+                // R's own error at both ends, or what chronyd corrected on the way, whichever is worse.
+                let doubt = (origin.width + point.width + READING).max(self.corrected);
+                (slope, per_billion(doubt) + Ppb(1))
             }
         };
         if span > SLOPE_SPAN {
-            self.origin = Some(self.baseline.map_or(point, |old| old.point));
+            self.origin = Some(point);
+            self.corrected = Nanos::ZERO;
         }
         self.baseline = Some(Baseline { point, frequency, uncertainty });
         self.fitted = Some(look.stamp);

@@ -193,7 +193,7 @@ impl JudgeState {
             (self.offset_hold, self.bound_hold) = (Hold::default(), Hold::default());
             (self.holdover_hold, self.warn_hold) = (Hold::default(), Hold::default());
         } else {
-            self.step_holds(figures, &around, over, limits, now);
+            self.step_holds(figures, &around, limits, now);
         }
         let facts = table::Facts {
             disrupted: self.disrupted.is_some(),
@@ -232,7 +232,6 @@ impl JudgeState {
         &mut self,
         figures: &Figures,
         around: &Circumstances<'_>,
-        over: bool,
         limits: &Tolerances,
         now: BootTime,
     ) {
@@ -241,7 +240,8 @@ impl JudgeState {
         let bound = figures.bound.map(|bound| bound.guaranteed);
         let off = size.map(|size| size > limits.max_offset);
         // A contradiction has no hold: what it tells of this clock is told, and stays told when it ends.
-        let off_pace = if over && off == Some(true) { Pace::AtOnce } else { pace };
+        let contradicted = figures.gap.is_some() && off == Some(true);
+        let off_pace = if contradicted { Pace::AtOnce } else { pace };
         self.offset_hold.step(off, now, limits, off_pace);
         self.bound_hold.step(bound.map(|bound| bound > limits.max_error_bound), now, limits, pace);
         // Row 7 has no hold: the bound has been growing towards it for long enough.

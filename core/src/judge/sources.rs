@@ -121,6 +121,7 @@ impl Columns {
         }
         let (old_low, old_cut) = self.told.take().map_or((None, None), |(low, cut)| (Some(low), Some(cut)));
         // While a change is held back, the old words stay with the old state.
+        let pending_split = voters.split() && !low_told;
         let low = if low_told == low { None } else { old_low }.unwrap_or_else(|| {
             let (status, reason) = match (low_told, voters.split()) {
                 (true, true) => (Status::True, Reason::NoMajority),
@@ -129,7 +130,7 @@ impl Columns {
             };
             Judgement::new(status, reason, message::sources_low(reason, voters, tolerances))
         });
-        let cut = if cut_told == cut { None } else { old_cut }.unwrap_or_else(|| {
+        let cut = if cut_told == cut && !pending_split { None } else { old_cut }.unwrap_or_else(|| {
             let (status, reason) = match (cut_told, voters.split()) {
                 (true, _) => (Status::True, Reason::NoUsableSource),
                 (false, true) => (Status::False, Reason::VotersDisagree),
@@ -141,6 +142,10 @@ impl Columns {
         (low, cut)
     }
 
+    /// Whether TimeSourcesLow is told.
+    pub const fn low_told(&self) -> bool {
+        self.low.told
+    }
     /// What was told last, for as long as there is nothing new to judge.
     pub fn carried(&self) -> Option<(Judgement, Judgement)> {
         self.told.clone()

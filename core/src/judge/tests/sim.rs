@@ -17,6 +17,7 @@ use crate::verdict::Verdict;
 
 pub const STEP: i64 = 100_000_000;
 pub const SECOND: i64 = 1_000_000_000;
+pub const MS: i64 = 1_000_000;
 const EPOCH: i64 = 1_790_000_000 * SECOND;
 /// The hardware clock is off by a fraction of its grain.
 const RTC_AHEAD: i64 = 300_000_000;
@@ -150,6 +151,7 @@ pub struct World {
     selected: Option<usize>,
     reference_time: i64,
     updated: i64,
+    last_offset: i64,
     update_interval: i64,
     unsynchronised_until: i64,
     started: i64,
@@ -188,7 +190,8 @@ impl World {
             sources,
             poll: 1,
             oscillator: 12_000,
-            kernel: 0,
+            // Under -x somebody else steers the host, half a ppm off.
+            kernel: if profile == ClockProfile::Virtual { -11_500 } else { 0 },
             rtc: true,
             answering: true,
             boot_id: "boot-1".into(),
@@ -205,6 +208,7 @@ impl World {
             selected: None,
             reference_time: 0,
             updated: 0,
+            last_offset: 0,
             update_interval: 0,
             unsynchronised_until: 0,
             started: 0,
@@ -298,8 +302,8 @@ impl World {
             return;
         }
         for index in 0..self.sources.len() {
-            // iburst: the first four polls 200 ms apart.
-            let early = self.sources[index].counters.sent < 4 && (self.now - self.started) % (2 * STEP) == 0;
+            // iburst: the first four polls a second apart.
+            let early = self.sources[index].counters.sent < 4 && (self.now - self.started) % (10 * STEP) == 0;
             if (self.now + self.sources[index].phase) % self.interval() < STEP || early {
                 self.poll_source(index);
             }
@@ -326,13 +330,11 @@ impl World {
         let mistake = (back - there) / 2;
         let against = raw - (EPOCH + now + source.error) + mistake;
         source.last_delay = there + back;
-        // chrony drops the past of a source that jumped, once the new sample is confirmed.
-        let jumped = source.samples.last().is_some_and(|last| (last.against - against).abs() > 3_000_000);
-        if jumped && source.samples.len() > 1 {
-            let keep = source.samples.len() - 1;
-            source.samples.drain(..keep);
-        } else if jumped {
-            source.samples.clear();
+        // After a jump chrony's regression drops the past over a few samples; until then it is in between.
+        let steady = source.samples.iter().all(|old| (old.against - against).abs() < 3_000_000);
+        if !steady && source.samples.len() > 2 {
+            let past = source.samples.len() - 2;
+            source.samples.drain(..past);
         }
         source.samples.push(Sample { raw, against, delay: there + back, at: now });
         if source.samples.len() > 12 {
@@ -416,6 +418,7 @@ impl World {
     fn update(&mut self, selected: usize) {
         let (against, _) = self.estimate(selected).unwrap();
         let truth = self.raw - against;
+        self.last_offset = self.cooked_now() - truth;
         // Learns the oscillator as chrony does: quickly, within its skew.
         let learned = -self.oscillator + self.noise.below(600) - 300;
         (self.cooked, self.cooked_raw) = (truth, self.raw);
@@ -459,7 +462,7 @@ impl World {
             ClockProfile::Virtual => Ppb(-self.correction + self.kernel),
             ClockProfile::Real => Ppb(-self.correction),
         };
-        let base = Tracking { residual, frequency, skew: Ppb(self.skew), ..tracking() };
+        let base = Tracking { residual, frequency, skew: Ppb(self.skew), last_offset: Nanos(self.last_offset), ..tracking() };
         match self.selected {
             Some(index) => {
                 let source = &self.sources[index];
