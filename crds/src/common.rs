@@ -126,7 +126,7 @@ pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
             "properties": {
                 "type": {
                     "type": "string", "minLength": 1, "maxLength": 64,
-                    "description": "What is told. Example: \"Ready\"",
+                    "description": "What is told, one word. Example: \"Ready\"",
                 },
                 "status": {
                     "type": "string", "enum": ["True", "False", "Unknown"],

@@ -301,7 +301,7 @@ pub struct NodeTimeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub source: Option<String>,
-    /// Its tier, 1 to 9. Example: 1
+    /// The tier of that source, 1 to 9. Example: 1
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 9))]
     pub tier: Option<i32>,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::nodetime::{NodeTimeStatus, Plan, Reachability};
+use crate::timesyncpolicy::EffectivePolicy;
 use crate::{TimeSource, TimeSyncPolicy};
 use jiff::Timestamp;
 use meantime_core::chrony::Letter;
