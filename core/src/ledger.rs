@@ -58,6 +58,20 @@ pub struct Refused {
     pub why: String,
 }
 
+/// The answer to a person's request, so that none is carried out twice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answered {
+    /// What was asked.
+    pub verb: String,
+    /// Which request it was.
+    pub id: String,
+    /// Whether it was done.
+    pub done: bool,
+    /// One line.
+    pub message: String,
+}
+
 /// What one agent remembers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -70,12 +84,16 @@ pub struct Ledger {
     pub sequence: u64,
     /// The newest NodeTime version that was taken up, whatever became of it.
     pub fence: Option<Fence>,
+    /// The hash of the plan in it.
+    pub fence_hash: Option<String>,
     /// The last good plan: the one that chronyd runs.
     pub plan: Option<HeldPlan>,
     /// The last plan that was taken back.
     pub refused: Option<Refused>,
     /// Retirement was asked for and done: run nothing until another wish comes.
     pub retired: bool,
+    /// The last request that was answered.
+    pub answered: Option<Answered>,
     /// How chronyd's last run ended.
     pub last_run: Option<LastRun>,
     /// The judge's state as it wrote it (its own type; a judge that can't read it starts anew).

@@ -1,0 +1,83 @@
+//! The only reader of clocks in the agent.
+//!
+//! **Out:** [`ClockReading`] (all clocks back to back, nothing awaited in between), the boot id, the uptime.
+//! **Must never** set or slew a clock, and never await between two reads of one [`ClockReading`].
+
+use meantime_core::clocks::{BootTime, ClockReading, RawTime, WallTime};
+use meantime_core::units::Nanos;
+use rustix::time::{ClockId, Timespec, clock_gettime};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where Linux tells the first hardware clock, in whole seconds since 1970.
+const RTC: &str = "/sys/class/rtc/rtc0/since_epoch";
+
+/// This machine's clocks.
+#[derive(Clone, Debug)]
+pub struct Clocks {
+    rtc: PathBuf,
+}
+
+impl Default for Clocks {
+    fn default() -> Self {
+        Self { rtc: PathBuf::from(RTC) }
+    }
+}
+
+impl Clocks {
+    /// All clocks within one look. The hardware clock is read first (its file may sleep for a bus), the three
+    /// kernel clocks then follow within a microsecond of each other.
+    pub fn read(&self) -> ClockReading {
+        let rtc = std::fs::read_to_string(&self.rtc).ok();
+        let rtc = rtc.and_then(|text| text.trim().parse().ok()).map(|s: i64| WallTime(Nanos::from_secs(s).0));
+        ClockReading {
+            wall: WallTime(nanos(clock_gettime(ClockId::Realtime))),
+            boot: boottime(),
+            raw: RawTime(nanos(clock_gettime(ClockId::MonotonicRaw))),
+            rtc,
+        }
+    }
+}
+
+/// CLOCK_BOOTTIME alone. It starts at zero when the kernel starts, so that it is the uptime as well.
+pub fn boottime() -> BootTime {
+    BootTime(nanos(clock_gettime(ClockId::Boottime)))
+}
+
+/// CLOCK_REALTIME alone, for display at the API edge only.
+pub fn wall() -> WallTime {
+    WallTime(nanos(clock_gettime(ClockId::Realtime)))
+}
+
+/// The id of this boot of the kernel: 36 characters, the same in every container of the machine.
+pub fn boot_id(proc: &Path) -> io::Result<String> {
+    Ok(std::fs::read_to_string(proc.join("sys/kernel/random/boot_id"))?.trim().to_owned())
+}
+
+/// A span as tokio's timers want it; negative becomes zero.
+pub fn span(nanos: Nanos) -> Duration {
+    Duration::from_nanos(u64::try_from(nanos.0).unwrap_or(0))
+}
+
+fn nanos(time: Timespec) -> i64 {
+    Nanos::from_secs(time.tv_sec).0.saturating_add(time.tv_nsec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_go_forward_and_the_boot_id_is_there() {
+        let clocks = Clocks::default();
+        let (first, second) = (clocks.read(), clocks.read());
+        assert!(second.boot > first.boot && second.raw > first.raw);
+        assert_eq!(boot_id(Path::new("/proc")).unwrap().len(), 36);
+    }
+
+    #[test]
+    fn an_unreadable_rtc_is_none() {
+        assert_eq!(Clocks { rtc: PathBuf::from("/nonexistent") }.read().rtc, None);
+    }
+}

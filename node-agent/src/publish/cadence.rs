@@ -1,0 +1,245 @@
+//! When the status is written (law 9): at once when something meaningful changed, else every five minutes. Pure.
+//!
+//! *Meaningful*: any condition's status or reason, the source followed, what is applied, any association's part in
+//! the vote, the number of usable voters, or an offset that moved by more than a quarter of its tolerance. chronyd's
+//! shuffling among sources that all stay usable (`+`, `-`, `*`) is no news by itself.
+
+use meantime_core::clocks::BootTime;
+use meantime_core::units::Nanos;
+use meantime_crds::nodetime::{NodeTimeStatus, Reachability};
+
+/// At least this often, ± 10 %.
+pub const HEARTBEAT: Nanos = Nanos::from_secs(300);
+/// Writes are this far apart at least: what happens together is told together.
+pub const COALESCE: Nanos = Nanos::SECOND;
+/// Changes that nobody is paged for (which source is followed, how the offset wanders) are this far apart.
+pub const MINOR: Nanos = Nanos::from_secs(10);
+/// Pauses after failed writes, by failures in a row; the last one repeats.
+pub const RETRIES: [Nanos; 6] = [
+    Nanos::from_secs(1),
+    Nanos::from_secs(2),
+    Nanos::from_secs(4),
+    Nanos::from_secs(8),
+    Nanos::from_secs(16),
+    Nanos::from_secs(30),
+];
+
+/// One association's part in the vote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Part {
+    source: Option<String>,
+    address: Option<String>,
+    usable: bool,
+    rejected: bool,
+    reachability: Reachability,
+}
+
+/// What makes a change urgent: everything in it is compared for equality.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Urgent {
+    conditions: Vec<(String, String, String)>,
+    associations: Vec<Part>,
+    generation: Option<i64>,
+    rest: String,
+}
+
+/// The part of a status that decides whether it is news.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digest {
+    urgent: Urgent,
+    source: Option<String>,
+    offset: Option<i64>,
+}
+
+impl Digest {
+    /// Of a composed status.
+    pub fn of(status: &NodeTimeStatus) -> Self {
+        let conditions = status.conditions.iter();
+        let associations = status.associations.iter();
+        Self {
+            urgent: Urgent {
+                conditions: conditions
+                    .map(|c| (c.type_.clone(), c.status.clone(), c.reason.clone()))
+                    .collect(),
+                associations: associations
+                    .map(|a| Part {
+                        source: a.source.clone(),
+                        address: a.address.clone(),
+                        usable: a.usable,
+                        rejected: a.rejected,
+                        reachability: a.reachability,
+                    })
+                    .collect(),
+                generation: status.observed_generation,
+                rest: format!(
+                    "{:?}{:?}{:?}{:?}{:?}{:?}",
+                    status.applied,
+                    status.clock,
+                    status.chrony,
+                    status.retired,
+                    status.request,
+                    status.boot_id
+                ),
+            },
+            source: status.source.clone(),
+            offset: status.offset_nanoseconds,
+        }
+    }
+
+    /// How soon the change from `before` has to be told after the last write; none = no news.
+    fn pause(&self, before: &Self, max_offset: Nanos) -> Option<Nanos> {
+        if self.urgent != before.urgent {
+            return Some(COALESCE);
+        }
+        let moved = match (self.offset, before.offset) {
+            (Some(now), Some(then)) => now.saturating_sub(then).saturating_abs() > max_offset.0 / 4,
+            (now, then) => now.is_some() != then.is_some(),
+        };
+        (moved || self.source != before.source).then_some(MINOR)
+    }
+}
+
+/// The writer's memory.
+#[derive(Clone, Debug)]
+pub struct Cadence {
+    node: u64,
+    written: Option<(BootTime, Digest)>,
+    failures: usize,
+    tried: Option<BootTime>,
+    beats: u64,
+}
+
+impl Cadence {
+    /// Nothing is written yet. The node's name spreads the heartbeats of a fleet.
+    pub fn new(node: &str) -> Self {
+        Self { node: fnv(node.as_bytes()), written: None, failures: 0, tried: None, beats: 0 }
+    }
+
+    /// When this status is due.
+    pub fn due(&self, digest: &Digest, max_offset: Nanos) -> BootTime {
+        let due = match &self.written {
+            None => BootTime(0),
+            Some((at, before)) => {
+                *at + digest.pause(before, max_offset).unwrap_or(Nanos::MAX).min(self.heartbeat())
+            }
+        };
+        match (self.failures, self.tried) {
+            (0, _) | (_, None) => due,
+            (failures, Some(tried)) => {
+                due.max(tried + self.jittered(RETRIES[(failures - 1).min(RETRIES.len() - 1)]))
+            }
+        }
+    }
+
+    /// It was written.
+    pub fn written(&mut self, digest: Digest, now: BootTime) {
+        self.written = Some((now, digest));
+        self.failures = 0;
+        self.beats += 1;
+    }
+
+    /// It could not be written.
+    pub fn failed(&mut self, now: BootTime) {
+        self.failures += 1;
+        self.tried = Some(now);
+        self.beats += 1;
+    }
+
+    /// Everything written so far is gone (the object is another one): write at once.
+    pub fn forget(&mut self) {
+        self.written = None;
+    }
+
+    fn heartbeat(&self) -> Nanos {
+        self.jittered(HEARTBEAT)
+    }
+
+    /// ± 10 %, the same for the same node and write: no randomness is needed to spread a fleet.
+    fn jittered(&self, span: Nanos) -> Nanos {
+        let mixed = fnv(&(self.node ^ self.beats).to_le_bytes());
+        let permille = i64::try_from(mixed % 201).unwrap_or(100) - 100;
+        span + span.scaled(permille, 1_000)
+    }
+}
+
+/// FNV-1a: spreads names well enough.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    const LIMIT: Nanos = Nanos::from_millis(40);
+
+    fn status(source: &str, offset: i64, voters: &str) -> Digest {
+        Digest::of(&NodeTimeStatus {
+            source: Some(source.into()),
+            offset_nanoseconds: Some(offset),
+            voters: Some(voters.into()),
+            ..NodeTimeStatus::default()
+        })
+    }
+
+    fn at(seconds: i64) -> BootTime {
+        BootTime(Nanos::from_secs(seconds).0)
+    }
+
+    fn written() -> Cadence {
+        let mut cadence = Cadence::new("n1");
+        assert_eq!(cadence.due(&status("a", 0, ""), LIMIT), BootTime(0), "the first one at once");
+        cadence.written(status("a", 0, ""), at(1_000));
+        cadence
+    }
+
+    #[test]
+    fn no_news_waits_for_the_heartbeat() {
+        let due = written().due(&status("a", 9_999_999, ""), LIMIT);
+        assert!(due >= at(1_270) && due <= at(1_330), "{due:?}");
+    }
+
+    #[test]
+    fn an_offset_that_moved_by_a_quarter_of_its_tolerance_is_news_and_so_is_another_source() {
+        assert_eq!(written().due(&status("a", 10_000_001, ""), LIMIT), at(1_000) + MINOR);
+        assert_eq!(written().due(&status("b", 0, ""), LIMIT), at(1_000) + MINOR);
+    }
+
+    #[test]
+    fn a_generation_is_told_within_a_second() {
+        let mut seen = NodeTimeStatus { source: Some("a".into()), ..NodeTimeStatus::default() };
+        seen.observed_generation = Some(2);
+        assert_eq!(written().due(&Digest::of(&seen), LIMIT), at(1_001));
+    }
+
+    #[test]
+    fn failures_are_retried_ever_slower_and_not_at_the_same_moment_everywhere() {
+        let mut cadence = written();
+        let news = Digest::of(&NodeTimeStatus { observed_generation: Some(2), ..NodeTimeStatus::default() });
+        let mut last = Nanos::ZERO;
+        for _ in 0..5 {
+            cadence.failed(at(2_000));
+            let pause = cadence.due(&news, LIMIT) - at(2_000);
+            assert!(pause > last);
+            last = pause;
+        }
+        let beats: BTreeSet<_> = (0..50)
+            .map(|node| {
+                let mut cadence = Cadence::new(&format!("node-{node}"));
+                cadence.written(status("a", 0, ""), at(0));
+                cadence.due(&status("a", 0, ""), LIMIT)
+            })
+            .collect();
+        assert!(beats.len() > 25, "only {} different heartbeats", beats.len());
+    }
+
+    #[test]
+    fn another_object_is_written_at_once() {
+        let mut cadence = written();
+        cadence.forget();
+        assert_eq!(cadence.due(&status("a", 0, ""), LIMIT), BootTime(0));
+    }
+}

@@ -1,0 +1,157 @@
+//! This node's NodeTime over the API server: one watch by name, one server-side apply of its status at a time.
+
+use super::file::wait;
+use super::{Ask, Due, Incoming, Link, Writer};
+use crate::clock;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use kube::api::{Patch, PatchParams};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, Resource};
+use meantime_core::ledger::Origin;
+use meantime_core::names::MANAGER_AGENT_STATUS;
+use meantime_core::units::Nanos;
+use meantime_crds::nodetime::NodeTime;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tracing::{debug, info, warn};
+
+/// How long one request may take. A node that is cut off must not pile them up.
+const REQUEST: Duration = Duration::from_secs(10);
+/// Watches are renewed this often: load balancers drop idle flows silently after 240 s.
+const WATCH_SECONDS: u32 = 200;
+/// Pause before another try to make a client (no service account yet, no CA file).
+const CLIENT_RETRY: Duration = Duration::from_secs(10);
+
+/// Why one client was given up.
+enum End {
+    /// The engine is gone.
+    Engine,
+    /// The engine asked for a new one.
+    Rebuild,
+}
+
+/// Runs until the engine is gone. Without an API server it keeps trying; the engine goes on from its ledger.
+pub async fn run(node: &str, mut link: Link) {
+    let mut writer = Writer::new(node, link.counters.clone());
+    loop {
+        match Client::try_default().await {
+            Ok(client) => match with_client(node, client, &mut writer, &mut link).await {
+                End::Engine => return,
+                End::Rebuild => info!("the clock was disrupted: connections to the API server are made anew"),
+            },
+            Err(error) => {
+                warn!(%error, "no way to the API server yet; going on from the ledger");
+                link.counters.watch_errors.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(CLIENT_RETRY).await;
+            }
+        }
+    }
+}
+
+type Events = BoxStream<'static, Result<watcher::Event<NodeTime>, watcher::Error>>;
+
+fn watch(api: &Api<NodeTime>, node: &str) -> Events {
+    let config = watcher::Config::default().fields(&format!("metadata.name={node}")).timeout(WATCH_SECONDS);
+    watcher(api.clone(), config).default_backoff().boxed()
+}
+
+async fn with_client(node: &str, client: Client, writer: &mut Writer, link: &mut Link) -> End {
+    let api: Api<NodeTime> = Api::all(client);
+    let mut events = watch(&api, node);
+    // uid of the object as far as the watch knows; none = there is nothing to write to.
+    let mut object: Option<String> = None;
+    let mut listed = false;
+    loop {
+        let report = link.reports.borrow_and_update().clone();
+        let mut pause = Nanos::MAX;
+        if let (Some(_), Some(report)) = (&object, &report) {
+            match writer.next(report, clock::boottime()) {
+                Ok(due) => {
+                    put(&api, node, writer, due).await;
+                    continue;
+                }
+                Err(rest) => {
+                    pause = rest;
+                    link.counters.status_skipped.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+        tokio::select! {
+            event = events.try_next() => match event {
+                Ok(Some(watcher::Event::Apply(seen) | watcher::Event::InitApply(seen))) => {
+                    listed = true;
+                    let uid = seen.meta().uid.clone();
+                    if object != uid {
+                        writer.forget();
+                        writer.learn(&seen);
+                        object = uid;
+                    }
+                    if !tell(link, Incoming::Seen(Box::new(seen), Origin::Watch)).await {
+                        return End::Engine;
+                    }
+                }
+                Ok(Some(watcher::Event::Init)) => listed = false,
+                Ok(Some(watcher::Event::InitDone)) if listed => {}
+                Ok(Some(watcher::Event::Delete(_) | watcher::Event::InitDone)) => {
+                    object = None;
+                    if !tell(link, Incoming::Gone).await {
+                        return End::Engine;
+                    }
+                }
+                Ok(None) => events = watch(&api, node),
+                Err(error) => {
+                    link.counters.watch_errors.fetch_add(1, Ordering::Relaxed);
+                    debug!(%error, "the watch on our NodeTime failed; it is tried again");
+                }
+            },
+            ask = link.asks.recv() => match ask {
+                Some(Ask::Rebuild) => return End::Rebuild,
+                None => return End::Engine,
+                Some(Ask::Quorum) => {
+                    // Without a resourceVersion a GET is answered by the quorum.
+                    match tokio::time::timeout(REQUEST, api.get_opt(node)).await {
+                        Ok(Ok(Some(seen))) => {
+                            if !tell(link, Incoming::Seen(Box::new(seen), Origin::QuorumGet)).await {
+                                return End::Engine;
+                            }
+                        }
+                        Ok(Ok(None)) => {}
+                        Ok(Err(error)) => warn!(%error, "our NodeTime could not be read back; the plan in force stays"),
+                        Err(_elapsed) => warn!("our NodeTime could not be read back in time; the plan in force stays"),
+                    }
+                }
+            },
+            changed = link.reports.changed() => if changed.is_err() { return End::Engine },
+            () = tokio::time::sleep(wait(pause)) => {}
+        }
+    }
+}
+
+async fn tell(link: &Link, incoming: Incoming) -> bool {
+    link.incoming.send(incoming).await.is_ok()
+}
+
+async fn put(api: &Api<NodeTime>, node: &str, writer: &mut Writer, due: Due) {
+    let body = serde_json::json!({
+        "apiVersion": NodeTime::api_version(&()),
+        "kind": NodeTime::kind(&()),
+        "metadata": {"name": node},
+        "status": due.status,
+    });
+    let parameters = PatchParams::apply(MANAGER_AGENT_STATUS).force();
+    let patch = Patch::Apply(&body);
+    let written = tokio::time::timeout(REQUEST, api.patch_status(node, &parameters, &patch)).await;
+    let now = clock::boottime();
+    match written {
+        Ok(Ok(_)) => writer.written(due, now),
+        Ok(Err(error)) => {
+            warn!(%error, "the status was not written; it will be");
+            writer.failed(now);
+        }
+        Err(_elapsed) => {
+            warn!("the status was not written in time; it will be");
+            writer.failed(now);
+        }
+    }
+}

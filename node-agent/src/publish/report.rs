@@ -1,0 +1,133 @@
+//! What the engine hands to the publisher at each look, and the status that it becomes. Pure.
+
+use crate::apply::machine::Outcome;
+use crate::supervise::profile::ClockControl;
+use jiff::Timestamp;
+use meantime_core::chrony::ChronyVersion;
+use meantime_core::conditions::Status;
+use meantime_core::ledger::{Answered, Fence};
+use meantime_core::observation::Observation;
+use meantime_core::units::Nanos;
+use meantime_core::verdict::Verdict;
+use meantime_crds::common::Condition;
+use meantime_crds::convert;
+use meantime_crds::nodetime::{
+    AgentInfo, AnswerState, AppliedPlan, AppliedState, ChronyInfo, ClockInfo, NodeTimeStatus, RequestAnswer,
+    Retired,
+};
+
+/// Longest message for the clock, in characters (schema).
+const CLOCK_MESSAGE: usize = 256;
+/// Longest message anywhere else, in characters (schema).
+const MESSAGE: usize = 512;
+
+/// All that the agent has to tell.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// This boot.
+    pub boot_id: String,
+    /// Newest generation of the NodeTime that was looked at, whatever became of it.
+    pub generation: Option<i64>,
+    /// chronyd's version; none = it could not be run.
+    pub version: Option<ChronyVersion>,
+    /// What became of the newest plan.
+    pub outcome: Outcome,
+    /// The plan that runs: object and hash.
+    pub runs: Option<(Fence, String)>,
+    /// May chronyd steer the clock; none = no plan.
+    pub control: Option<ClockControl>,
+    /// The last look and what was made of it.
+    pub judged: Option<(Observation, Verdict)>,
+    /// What an offset must move by a quarter of to be news.
+    pub max_offset: Nanos,
+    /// Retirement, done.
+    pub retired: Option<String>,
+    /// The answer to the last request.
+    pub answered: Option<Answered>,
+    /// Why chronyd does not run although it should.
+    pub trouble: Option<String>,
+}
+
+impl Report {
+    /// The `Ready` condition: is the newest plan applied? Drift never blocks it.
+    fn ready(&self) -> (Status, &'static str, String) {
+        if let Some(retired) = &self.retired {
+            return (Status::True, "Retired", retired.clone());
+        }
+        let because = |text: &str| match &self.trouble {
+            Some(trouble) => format!("{text}; {trouble}"),
+            None => text.to_owned(),
+        };
+        match &self.outcome {
+            Outcome::Nothing if self.version.is_none() => {
+                (Status::False, "NoDaemon", because("chronyd cannot be run"))
+            }
+            Outcome::Nothing => (Status::False, "NoPlan", "no plan has come yet".to_owned()),
+            Outcome::Pending(text) => (Status::False, "Pending", because(text)),
+            Outcome::Applied(text) => (Status::True, "Applied", text.clone()),
+            Outcome::Reverted(text) => (Status::False, "Reverted", text.clone()),
+            Outcome::Refused(text) => (Status::False, "Refused", because(text)),
+        }
+    }
+
+    fn applied(&self) -> Option<AppliedPlan> {
+        let (state, message) = match &self.outcome {
+            Outcome::Nothing => return None,
+            Outcome::Pending(text) => (AppliedState::Pending, text),
+            Outcome::Applied(text) => (AppliedState::Applied, text),
+            Outcome::Reverted(text) => (AppliedState::Reverted, text),
+            Outcome::Refused(text) => (AppliedState::Refused, text),
+        };
+        Some(AppliedPlan {
+            hash: self.runs.as_ref().map(|(_, hash)| hash.clone()),
+            overlay_hash: None,
+            object_uid: self.runs.as_ref().map(|(fence, _)| fence.uid.clone()),
+            generation: self.runs.as_ref().map(|(fence, _)| fence.generation),
+            state,
+            message: Some(short(message, MESSAGE)),
+        })
+    }
+
+    /// The whole status. `previous` are the conditions last written, whose transition times are kept while their
+    /// status does not change; `now` is for display.
+    pub fn status(&self, previous: &[Condition], sequence: i64, now: Timestamp) -> NodeTimeStatus {
+        let (ready, reason, message) = self.ready();
+        let generation = self.generation;
+        let mut conditions =
+            vec![convert::condition(previous, "Ready", ready, reason, &message, generation, now)];
+        let mut status = NodeTimeStatus {
+            observed_generation: generation,
+            agent: Some(AgentInfo { version: env!("CARGO_PKG_VERSION").to_owned() }),
+            chrony: self.version.map(|version| ChronyInfo { version: version.to_string() }),
+            sequence: Some(sequence),
+            applied: self.applied(),
+            clock: self.control.as_ref().map(|control| ClockInfo {
+                profile: control.profile().into(),
+                reason: control.reason().to_owned(),
+                message: Some(short(&control.message(), CLOCK_MESSAGE)),
+            }),
+            retired: self
+                .retired
+                .as_ref()
+                .map(|message| Retired { restored: true, message: short(message, MESSAGE) }),
+            request: self.answered.as_ref().map(|answered| RequestAnswer {
+                verb: answered.verb.clone(),
+                id: answered.id.clone(),
+                state: if answered.done { AnswerState::Done } else { AnswerState::Refused },
+                message: short(&answered.message, MESSAGE),
+            }),
+            ..NodeTimeStatus::default()
+        };
+        if let Some((observation, verdict)) = &self.judged {
+            conditions.extend(convert::judged(previous, &verdict.conditions, generation, now));
+            convert::measured(&mut status, observation, verdict, now);
+        }
+        status.conditions = conditions;
+        status.boot_id = Some(self.boot_id.clone());
+        status
+    }
+}
+
+fn short(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
+}
