@@ -15,7 +15,7 @@
 //! is a change of the typed [`Sources`] between reading and rendering.
 //!
 //! No directive of [`Main`] or [`Sources`] is younger than chrony 4.0, so those two need no version; `Local` uses
-//! what newer versions offer. `tests/tests/conf_real.rs` parses all of it with real releases.
+//! what newer versions offer. `tests/tests/wire_conf.rs` parses all of it with real releases.
 
 mod local;
 mod policy_part;

@@ -128,6 +128,11 @@ impl ChronyRoot {
         self.version
     }
 
+    /// What its `chronyd -p` makes of a configuration file: the directives as read, or its complaint. Starts nothing.
+    pub fn parse(&self, file: &Path) -> Result<String, HarnessError> {
+        run(self.program("usr/sbin/chronyd").arg("-p").arg("-f").arg(file))
+    }
+
     /// A program of the root, under the root's loader.
     fn program(&self, path: &str) -> Command {
         let mut command = Command::new(&self.loader);
