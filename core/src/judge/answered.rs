@@ -3,7 +3,7 @@
 use super::baseline::{self, Outcome};
 use super::boot::{self, Startup};
 use super::bound::{self, Good, Reference, Stamp, Update};
-use super::disruption::Cause;
+use super::disruption::{self, Cause};
 use super::group::{Agreement, agreeing};
 use super::interval::Interval;
 use super::message::{Scene, Warnings};
@@ -11,9 +11,11 @@ use super::sources::{self, Voters};
 use super::view::{self, View};
 use super::{Circumstances, Figures, JudgeState, warnings};
 use crate::chrony::Letter;
+use crate::clocks::BootTime;
 use crate::conditions::{Conditions, Judgement, Reason, Status};
 use crate::observation::{Association, Observation, Tracking};
 use crate::snapshot::NodePlan;
+use crate::tolerances::Tolerances;
 use crate::units::Nanos;
 use crate::verdict::{AssociationVerdict, ErrorBound, Verdict};
 
@@ -54,6 +56,10 @@ pub fn look(
     let settled = state.startup == Startup::Running && state.disrupted.is_none();
 
     // The reference against our oscillator.
+    let stepped = state.clocks.and_then(|before| disruption::stepped(&before, clocks, observation.profile));
+    if let Some(by) = stepped.filter(|_| settled) {
+        state.baselines.clock_moved(by);
+    }
     let mut residual = tracking.residual;
     if settled && reference == Reference::Good {
         let look = baseline::Look {
@@ -78,9 +84,16 @@ pub fn look(
     }
     let views = view::live(associations, &state.polls, tracking.residual);
     let mut host = state.baselines.host(clocks, rate);
-    if let Some(cause) = decide(state, &views, associations, host, observation) {
-        state.disrupt(cause, now);
-        host = None;
+    match decide(state, &views, associations, host, observation, limits) {
+        Decision::Open | Decision::SourcesMoved => {}
+        Decision::Harmless => {
+            state.baselines.forgive(now);
+            host = state.baselines.host(clocks, rate);
+        }
+        Decision::Ours(cause) => {
+            state.disrupt(cause, now);
+            host = None;
+        }
     }
     let settled = settled && state.disrupted.is_none();
 
@@ -129,6 +142,9 @@ pub fn look(
         let stays = views.iter().any(|view| view.interval().overlaps(host));
         figures.against_baseline(host, figures.residual.unwrap_or(Nanos::ZERO), !stays);
     }
+    if let (true, None, Some(bound), Some(good)) = (carried, gap, figures.bound, &mut state.good) {
+        good.widen(bound);
+    }
 
     // The words.
     let rejected = |index: usize| {
@@ -151,7 +167,9 @@ pub fn look(
         .collect();
     if settled {
         let in_tolerance = figures.offset.is_some_and(|offset| offset.abs() <= limits.max_offset)
-            && figures.bound.is_some_and(|bound| !bound.carried && bound.guaranteed <= limits.max_error_bound);
+            && figures
+                .bound
+                .is_some_and(|bound| !bound.carried && bound.guaranteed <= limits.max_error_bound);
         state.feasibility.look(plan, associations, &state.polls, in_tolerance);
     }
     let judged_sources = state.startup == Startup::Running;
@@ -216,7 +234,7 @@ fn end_disruption(
     tracking: &Tracking,
     associations: &[Association],
     voters: &Voters,
-    now: crate::clocks::BootTime,
+    now: BootTime,
     patience: Nanos,
 ) {
     let Some(disrupted) = state.disrupted else { return };
@@ -230,30 +248,46 @@ fn end_disruption(
     }
 }
 
-/// While a contradiction is open: did the sources move, or did this machine stand still? Gives the cause of a
-/// disruption, if it is ours.
+/// Whose movement a contradiction was.
+enum Decision {
+    /// There is none, or not every view has had its say yet.
+    Open,
+    /// The sources': it stays.
+    SourcesMoved,
+    /// This machine's: it was paused.
+    Ours(Cause),
+    /// Nobody disputes it and it is inside maxOffset: nothing hangs on who moved (a virtual machine that stood
+    /// still for a few milliseconds must not warn for a day).
+    Harmless,
+}
+
+/// While a contradiction is open: did the sources move, or did this machine stand still?
 fn decide(
     state: &mut JudgeState,
     views: &[View<'_>],
     associations: &[Association],
     host: Option<Interval>,
     observation: &Observation,
-) -> Option<Cause> {
-    let (gap, host) = (state.baselines.gap()?, host?);
+    limits: &Tolerances,
+) -> Decision {
+    let (Some(gap), Some(host)) = (state.baselines.gap(), host) else { return Decision::Open };
     if !state.baselines.open() {
-        return None;
+        return Decision::Open;
     }
-    if let Some(moved) = state.baselines.rtc_moved(&observation.clocks) {
+    let small = state.baselines.weight().is_some_and(|weight| weight <= limits.max_offset);
+    let rtc = state.baselines.rtc_moved(&observation.clocks);
+    if let Some(moved) = rtc.filter(|_| !small) {
         state.baselines.close();
         // Whole seconds: the hardware clock moved for sure only beyond its grain, and it must tell the same story.
         let surely = moved.abs() > Nanos::SECOND + Nanos::from_millis(100);
-        return (surely && (moved - gap).abs() <= Nanos::SECOND).then_some(Cause::Paused(moved));
+        let ours = surely && (moved - gap).abs() <= Nanos::SECOND;
+        return if ours { Decision::Ours(Cause::Paused(moved)) } else { Decision::SourcesMoved };
     }
     let watched = |view: &View<'_>| {
         state.polls.of(&associations[view.index]).is_some_and(|track| track.watched >= SAMPLES_TO_DECIDE)
     };
     if views.is_empty() || !views.iter().all(watched) {
-        return None;
+        return Decision::Open;
     }
     state.baselines.close();
     let stays = views.iter().any(|view| view.interval().overlaps(host));
@@ -261,9 +295,13 @@ fn decide(
         Agreement::Group(group)
             if !stays && group.roots >= ROOTS_TO_DECIDE && (0..views.len()).all(|at| group.has(at)) =>
         {
-            Some(Cause::ViewsMoved(gap))
+            if small {
+                Decision::Harmless
+            } else {
+                Decision::Ours(Cause::ViewsMoved(gap))
+            }
         }
-        Agreement::Group(_) | Agreement::Nobody | Agreement::Tied => None,
+        Agreement::Group(_) | Agreement::Nobody | Agreement::Tied => Decision::SourcesMoved,
     }
 }
 
@@ -316,8 +354,8 @@ fn dissenters<'a>(
 fn frequency_and_age(
     state: &JudgeState,
     tracking: &Tracking,
-    limits: &crate::tolerances::Tolerances,
-    now: crate::clocks::BootTime,
+    limits: &Tolerances,
+    now: BootTime,
     above: &mut Warnings,
 ) {
     above.frequency = limits.max_frequency_error.is_some_and(|limit| tracking.frequency.abs() > limit);

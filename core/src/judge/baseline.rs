@@ -97,6 +97,13 @@ pub struct Baselines {
     moved: Option<(Nanos, u32)>,
     /// Updates with a majority usable since the baseline (or since building began).
     updates: u32,
+    /// The oscillator's frequency as first learned, and its uncertainty: no later baseline may leave it by more than
+    /// the guaranteed rate, or a lie that creeps would soon be taken for the oscillator.
+    oscillator: Option<(Ppb, Ppb)>,
+    /// Movements inside maxOffset that nobody disputed and that were let go: their sum, and since when.
+    forgiven: Option<(Nanos, BootTime)>,
+    /// What the last good answer said.
+    last: Option<Point>,
     /// The last update that was looked at.
     seen: Option<Stamp>,
     /// The last update that fitted.
@@ -151,6 +158,7 @@ impl Baselines {
             rtc: look.clocks.rtc,
             width: look.width,
         };
+        self.last = Some(point);
         let updated = self.seen != Some(look.stamp);
         self.seen = Some(look.stamp);
         let mut outcome = Outcome::Quiet;
@@ -180,7 +188,8 @@ impl Baselines {
                 outcome = Outcome::Moved(gap);
             } else {
                 self.moved = None;
-                self.latch = Some(Latch { since: look.clocks.boot, gap, largest: gap.abs(), limit, open: true });
+                self.latch =
+                    Some(Latch { since: look.clocks.boot, gap, largest: gap.abs(), limit, open: true });
                 outcome = Outcome::Latched;
             }
         }
@@ -188,6 +197,13 @@ impl Baselines {
             self.build(look, point, rate);
         }
         outcome
+    }
+
+    /// CLOCK_REALTIME went `by` beyond the oscillator since the last look, faster than chronyd moves it: somebody
+    /// stepped it, and R is off until chronyd has found out.
+    pub fn clock_moved(&mut self, by: Nanos) {
+        let before = self.moved.map_or(Nanos::ZERO, |(by, _)| by);
+        self.moved = Some((before + by, CATCHING_UP));
     }
 
     /// Takes in an answer without a reference. chronyd moves R by updates alone, and there was none: when R is off,
@@ -210,7 +226,8 @@ impl Baselines {
             self.corrected = Nanos::ZERO;
         }
         let origin = *self.origin.get_or_insert(point);
-        let worn = self.baseline.is_none_or(|old| old.growth(point.raw, rate) > old.point.width + point.width);
+        let worn =
+            self.baseline.is_none_or(|old| old.growth(point.raw, rate) > old.point.width + point.width);
         let span = point.raw - origin.raw;
         if self.updates < UPDATES || !worn || span <= Nanos::ZERO {
             return;
@@ -229,9 +246,26 @@ impl Baselines {
             self.origin = Some(point);
             self.corrected = Nanos::ZERO;
         }
+        let (frequency, uncertainty) = self.believe(frequency, uncertainty, rate);
         self.baseline = Some(Baseline { point, frequency, uncertainty });
         self.fitted = Some(look.stamp);
         self.updates = 0;
+    }
+
+    /// The frequency to go by: the better known one, and never one that the oscillator can't have reached.
+    fn believe(&mut self, found: Ppb, uncertainty: Ppb, rate: Ppb) -> (Ppb, Ppb) {
+        let Some((known, doubt)) = self.oscillator else {
+            self.oscillator = Some((found, uncertainty));
+            return (found, uncertainty);
+        };
+        let apart = Ppb(found.0.saturating_sub(known.0)).abs();
+        if uncertainty >= doubt || apart > rate.abs() + doubt + uncertainty {
+            return (known, doubt);
+        }
+        if uncertainty.0 <= doubt.0 / 2 {
+            self.oscillator = Some((found, uncertainty));
+        }
+        (found, uncertainty)
     }
 
     /// Ends a latch that is too old, whatever chronyd says.
@@ -239,15 +273,34 @@ impl Baselines {
         if self.latch.is_some_and(|latch| now - latch.since >= LATCH_LIMIT) {
             self.forget();
         }
+        if self.forgiven.is_some_and(|(_, since)| now - since >= LATCH_LIMIT) {
+            self.forgiven = None;
+        }
     }
     /// Drops the baseline and the latch: they no longer tell anything.
     pub fn forget(&mut self) {
         *self = Self { seen: self.seen, ..Self::default() };
     }
+    /// Lets a small movement go that nobody disputed: the baseline goes on from here, with the oscillator as it is
+    /// known. A day's sum is kept, so that a lie can't creep in like this.
+    pub fn forgive(&mut self, now: BootTime) {
+        let (Some(latch), Some(baseline), Some(point)) = (self.latch, &mut self.baseline, self.last) else {
+            return;
+        };
+        baseline.point = point;
+        let (sum, since) = self.forgiven.unwrap_or((Nanos::ZERO, now));
+        self.forgiven = Some((sum + latch.gap.abs(), since));
+        (self.latch, self.origin, self.updates) = (None, None, 0);
+        (self.fitted, self.corrected) = (self.seen, Nanos::ZERO);
+    }
 
     /// The gap, while the contradiction holds; > 0 = the reference says it is later than the oscillator does.
     pub fn gap(&self) -> Option<Nanos> {
         self.latch.map(|latch| latch.gap)
+    }
+    /// The size of the gap, with what was let go within a day: this is what is held against maxOffset.
+    pub fn weight(&self) -> Option<Nanos> {
+        Some(self.gap()?.abs() + self.forgiven.map_or(Nanos::ZERO, |(sum, _)| sum))
     }
     /// Where the judged clock's error lies by the baseline.
     pub fn host(&self, clocks: &ClockReading, rate: Ppb) -> Option<Interval> {

@@ -90,9 +90,7 @@ impl Update {
         match (before, looked) {
             (Some(known), _) if known.stamp == stamp => known,
             (Some(_), Some(looked)) => Self { stamp, not_before: looked },
-            (_, _) => {
-                Self { stamp, not_before: now - (sample_age.unwrap_or(Nanos::ZERO) + Nanos::SECOND) }
-            }
+            (_, _) => Self { stamp, not_before: now - (sample_age.unwrap_or(Nanos::ZERO) + Nanos::SECOND) },
         }
     }
 }
@@ -167,6 +165,10 @@ impl Good {
         self.floor = self.floor.max(residual + self.guaranteed_at(now, rate));
         ErrorBound { expected: expected.min(self.floor), guaranteed: self.floor, carried: true }
     }
+    /// Other evidence (the agreeing group, the baseline) asked for a wider bound: carried, it stays that wide.
+    pub fn widen(&mut self, bound: ErrorBound) {
+        self.floor = self.floor.max(bound.guaranteed);
+    }
     /// How fast a carried bound may grow.
     pub fn growth(&self, rate: Ppb) -> Ppb {
         rate.abs() + self.drift.abs()
@@ -197,8 +199,14 @@ mod tests {
     fn expected_and_guaranteed() {
         let mut raw = tracking();
         (raw.root_delay, raw.root_dispersion) = (Nanos(201), Nanos(50));
-        let good =
-            Good::now(&raw, Nanos(-1_000), Nanos::from_secs(10), Ppb::from_ppm(15), ClockProfile::Real, BootTime(0));
+        let good = Good::now(
+            &raw,
+            Nanos(-1_000),
+            Nanos::from_secs(10),
+            Ppb::from_ppm(15),
+            ClockProfile::Real,
+            BootTime(0),
+        );
         assert_eq!(good.bound().expected, Nanos(1_000 + 101 + 50));
         assert_eq!(good.bound().guaranteed, Nanos(1_000 + 101 + 50 + 150_000));
     }
@@ -219,8 +227,14 @@ mod tests {
     fn a_carried_bound_only_grows() {
         let mut raw = tracking();
         raw.frequency = Ppb::from_ppm(40);
-        let mut good =
-            Good::now(&raw, Nanos::from_millis(-4), Nanos::ZERO, Ppb::from_ppm(15), ClockProfile::Virtual, BootTime(0));
+        let mut good = Good::now(
+            &raw,
+            Nanos::from_millis(-4),
+            Nanos::ZERO,
+            Ppb::from_ppm(15),
+            ClockProfile::Virtual,
+            BootTime(0),
+        );
         let mut last = good.bound().guaranteed;
         for second in 0..500 {
             // Under -x the host drifts through zero to the other side: the residual alone would shrink the bound.

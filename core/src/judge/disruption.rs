@@ -4,6 +4,7 @@
 //! REALTIME and BOOTTIME stand still together and only the hardware clock tells (measured).
 
 use crate::clocks::ClockReading;
+use crate::observation::ClockProfile;
 use crate::units::{Nanos, Ppb};
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,8 @@ const APART: Nanos = Nanos::from_secs(2);
 /// Over a long gap between two looks (the agent was away) honest clocks part by their rates: the kernel lets no
 /// frequency correction exceed 500 ppm (adjtimex(2)).
 const HONEST_RATE: Ppb = Ppb::from_ppm(500);
+/// chronyd slews by at most 83,333 ppm unless configured (maxslewrate), rounded up.
+const FASTEST_SLEW: Ppb = Ppb::from_ppm(100_000);
 /// `since_epoch` tells whole seconds: a difference of two readings is wrong by up to one.
 const RTC_GRAIN: Nanos = Nanos::SECOND;
 
@@ -47,6 +50,18 @@ pub fn between(before: &ClockReading, now: &ClockReading) -> Option<Cause> {
     (moved.abs() > apart + RTC_GRAIN && !was_set).then_some(Cause::Paused(moved))
 }
 
+/// A step that is no disruption: how far CLOCK_REALTIME went beyond the oscillator since the last look, when that is
+/// further than anybody slews it.
+pub fn stepped(before: &ClockReading, now: &ClockReading, profile: ClockProfile) -> Option<Nanos> {
+    let ran = now.raw - before.raw;
+    let moved = (now.wall - before.wall) - ran;
+    let rate = match profile {
+        ClockProfile::Virtual => HONEST_RATE,
+        ClockProfile::Real => FASTEST_SLEW,
+    };
+    (moved.abs() > rate.over(ran.abs()) + Nanos::MILLISECOND).then_some(moved)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,7 +84,10 @@ mod tests {
     #[rstest]
     #[case::nothing(look(1_000, 1_000, 1_000, Some(1_000)), None)]
     #[case::a_small_step(look(2_900, 1_000, 1_000, Some(1_000)), None)]
-    #[case::stepped_ahead(look(4_000, 1_000, 1_000, Some(1_000)), Some(Cause::Stepped(Nanos::from_millis(3_000))))]
+    #[case::stepped_ahead(
+        look(4_000, 1_000, 1_000, Some(1_000)),
+        Some(Cause::Stepped(Nanos::from_millis(3_000)))
+    )]
     #[case::stepped_back(look(-4_000, 1_000, 1_000, None), Some(Cause::Stepped(Nanos::from_millis(-5_000))))]
     #[case::slept(look(61_000, 61_000, 1_000, None), Some(Cause::Slept(Nanos::from_millis(60_000))))]
     #[case::paused(look(1_000, 1_000, 1_000, Some(6_000)), Some(Cause::Paused(Nanos::from_millis(5_000))))]

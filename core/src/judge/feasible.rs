@@ -42,7 +42,8 @@ impl Feasibility {
             .filter(|one| one.role != Role::Witness)
             .filter_map(|voter| {
                 let track = polls.of(voter).filter(|track| track.samples >= SAMPLES)?;
-                let planned = plan.associations.iter().find(|it| Some(&it.source) == voter.source.as_ref())?;
+                let planned =
+                    plan.associations.iter().find(|it| Some(&it.source) == voter.source.as_ref())?;
                 let coasting = Nanos::from_log2_seconds(planned.polls.max).times(MISSED_POLLS);
                 Some(track.floor()? + plan.tolerances.guaranteed_rate.over(coasting))
             })

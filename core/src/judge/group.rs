@@ -71,9 +71,9 @@ pub fn agreeing(views: &[View<'_>], baseline: Option<Interval>) -> Agreement {
     let rivals: Vec<Group> = best
         .iter()
         .filter(|group| {
-            !best.iter().any(|other| {
-                other.members != group.members && other.members & group.members == group.members
-            })
+            !best
+                .iter()
+                .any(|other| other.members != group.members && other.members & group.members == group.members)
         })
         .copied()
         .collect();
@@ -116,8 +116,13 @@ mod tests {
 
     #[test]
     fn one_root_behind_four_addresses_is_one_opinion() {
-        let views =
-            [view(0, "gps", 200, 5), view(1, "gps", 200, 5), view(2, "gps", 200, 5), view(3, "a", 0, 5), view(4, "b", 0, 5)];
+        let views = [
+            view(0, "gps", 200, 5),
+            view(1, "gps", 200, 5),
+            view(2, "gps", 200, 5),
+            view(3, "a", 0, 5),
+            view(4, "b", 0, 5),
+        ];
         assert_eq!(group(agreeing(&views, None)).roots, 2);
         assert!(!group(agreeing(&views, None)).has(0));
     }

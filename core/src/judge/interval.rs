@@ -26,7 +26,7 @@ impl Interval {
     }
     /// The middle, computed without overflow.
     pub fn middle(self) -> Nanos {
-        Nanos(self.low.0 / 2 + self.high.0 / 2 + (self.low.0 % 2 + self.high.0 % 2) / 2)
+        Nanos(i64::midpoint(self.low.0, self.high.0))
     }
     /// The largest size of an error in it: as a bound it covers the whole interval.
     pub fn reach(self) -> Nanos {
@@ -49,7 +49,10 @@ mod tests {
     #[test]
     fn middle_and_reach() {
         assert_eq!(Interval { low: Nanos(-3), high: Nanos(9) }.middle(), Nanos(3));
-        assert_eq!(Interval { low: Nanos(i64::MAX - 2), high: Nanos(i64::MAX) }.middle(), Nanos(i64::MAX - 1));
+        assert_eq!(
+            Interval { low: Nanos(i64::MAX - 2), high: Nanos(i64::MAX) }.middle(),
+            Nanos(i64::MAX - 1)
+        );
         assert_eq!(Interval { low: Nanos(-9), high: Nanos(3) }.reach(), Nanos(9));
     }
 }

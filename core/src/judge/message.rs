@@ -29,6 +29,7 @@ pub struct Quote {
 /// What is above its warn level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent levels, named")]
 pub struct Warnings {
     /// Offset.
     pub offset: bool,
@@ -158,7 +159,9 @@ pub fn clock(quote: &Quote, scene: &Scene<'_>, tolerances: &Tolerances) -> Strin
             }
             None => "this machine's clocks came apart".to_owned(),
         },
-        Reason::Booting => return "started; waits for three samples from a majority of its sources".to_owned(),
+        Reason::Booting => {
+            return "started; waits for three samples from a majority of its sources".to_owned();
+        }
         Reason::BoundContradicted => format!(
             "the sources moved by {gap} while this machine's oscillator did not (limit {max_offset}); \
              clock {offset} ± {bound} by the oscillator"
@@ -221,20 +224,32 @@ pub fn sources_low(reason: Reason, voters: &Voters, tolerances: &Tolerances) -> 
     let Voters { known, usable, answering, .. } = voters;
     let least = tolerances.min_sources;
     if reason == Reason::NoMajority {
-        return format!("{answering} of {known} sources answer but no majority agrees; find who is wrong: kubectl get nt");
+        return format!(
+            "{answering} of {known} sources answer but no majority agrees; find who is wrong: kubectl get nt"
+        );
     }
     format!("{usable} of {known} sources usable (minSources {least})")
 }
 
 /// TimePartitioned's line.
-pub fn partitioned(reason: Reason, voters: &Voters, forecast: Option<Nanos>, tolerances: &Tolerances) -> String {
+pub fn partitioned(
+    reason: Reason,
+    voters: &Voters,
+    forecast: Option<Nanos>,
+    tolerances: &Tolerances,
+) -> String {
     let Voters { known, usable, answering, .. } = voters;
     match reason {
         Reason::NoUsableSource => {
-            let mut line = format!("none of {known} sources can be used ({answering} answer); the clock runs on alone");
+            let mut line =
+                format!("none of {known} sources can be used ({answering} answer); the clock runs on alone");
             if let Some(left) = forecast {
                 let limit = tolerances.max_error_bound;
-                let _ = write!(line, ", out of policy ({limit}) at the earliest {} after this began", roughly(left));
+                let _ = write!(
+                    line,
+                    ", out of policy ({limit}) at the earliest {} after this began",
+                    roughly(left)
+                );
             }
             line.push_str("; check UDP 123 from this node");
             line
@@ -265,7 +280,9 @@ mod tests {
     fn a_quote_stays_until_it_matters() {
         let limits = Preset::Kubernetes.tolerances(); // 50 ms
         let at = |offset| (Reason::Warning, Some(Nanos::from_millis(offset)));
-        let quote = |old, (reason, offset)| Quote::update(old, reason, offset, None, None, Warnings::default(), &limits);
+        let quote = |old, (reason, offset)| {
+            Quote::update(old, reason, offset, None, None, Warnings::default(), &limits)
+        };
         let first = quote(None, at(30));
         assert_eq!(quote(Some(first), at(42)), first);
         assert_ne!(quote(Some(first), at(43)), first);

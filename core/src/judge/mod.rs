@@ -186,7 +186,7 @@ impl JudgeState {
     ) -> (Judgement, Judgement) {
         let limits = &plan.tolerances;
         let unknown = self.disrupted.is_some() || around.booting;
-        let over = figures.gap.is_some_and(|gap| gap.abs() > limits.max_offset);
+        let over = self.baselines.weight().is_some_and(|weight| weight > limits.max_offset);
         let infeasible = self.feasibility.infeasible(plan);
         if unknown {
             // Nothing is told that a hold could defend.

@@ -66,27 +66,24 @@ impl Track {
     }
 
     fn advance(&mut self, association: &Association, now: BootTime) {
-        let gained = match (self.counters, association.counters) {
-            (Some(old), Some(new)) => {
-                let (sent, valid) = (new.sent - old.sent, new.valid - old.valid);
-                if valid > 0 {
-                    // The order within a look is unknown: what reach shows as lost after the last reply, but
-                    // never more than was lost in this look (a source that says leap 3 is valid, with reach 0).
-                    let lost = association.reach.trailing_zeros().min(sent.saturating_sub(valid));
-                    self.anchor = new.sent - lost.min(new.sent);
-                    self.unanswered = lost;
-                } else {
-                    // The newest request may be under way when it was sent after the last look.
-                    let pending = u32::from(sent > 0);
-                    self.unanswered =
-                        self.unanswered.max(new.sent.saturating_sub(self.anchor).saturating_sub(pending));
-                }
-                new.good.saturating_sub(old.good)
+        let gained = if let (Some(old), Some(new)) = (self.counters, association.counters) {
+            let (sent, valid) = (new.sent - old.sent, new.valid - old.valid);
+            if valid > 0 {
+                // The order within a look is unknown: what reach shows as lost after the last reply, but
+                // never more than was lost in this look (a source that says leap 3 is valid, with reach 0).
+                let lost = association.reach.trailing_zeros().min(sent.saturating_sub(valid));
+                self.anchor = new.sent - lost.min(new.sent);
+                self.unanswered = lost;
+            } else {
+                // The newest request may be under way when it was sent after the last look.
+                let pending = u32::from(sent > 0);
+                let counted = new.sent.saturating_sub(self.anchor).saturating_sub(pending);
+                self.unanswered = self.unanswered.max(counted);
             }
-            (_, None) | (None, Some(_)) => {
-                self.unanswered = unanswered_by_age(association);
-                u32::from(association.sample_age.is_some_and(|age| age < now - self.looked))
-            }
+            new.good.saturating_sub(old.good)
+        } else {
+            self.unanswered = unanswered_by_age(association);
+            u32::from(association.sample_age.is_some_and(|age| age < now - self.looked))
         };
         self.counters = association.counters;
         self.fresh = self.fresh.saturating_add(gained);

@@ -39,6 +39,9 @@ pub fn look(
         if let Some(host) = host {
             figures.against_baseline(host, residual, false);
         }
+        if let (None, Some(bound), Some(good)) = (gap, figures.bound, &mut state.good) {
+            good.widen(bound);
+        }
     }
     let around = Circumstances {
         booting,
@@ -74,7 +77,12 @@ impl Figures {
     /// Lets the carried baseline speak: while the contradiction holds it *is* the offset and the bound; else only
     /// when it contradicts them, because then this clock was moved while nobody could see it. `covers`: nothing
     /// stays with the oscillator, so the bound must cover the sources' story too.
-    pub(super) fn against_baseline(&mut self, host: super::interval::Interval, residual: Nanos, covers: bool) {
+    pub(super) fn against_baseline(
+        &mut self,
+        host: super::interval::Interval,
+        residual: Nanos,
+        covers: bool,
+    ) {
         let own = self.bound.map(|bound| bound.guaranteed);
         let spread = own.map_or(Nanos::ZERO, |own| own - residual.abs());
         let apart = !host.overlaps(super::interval::Interval::around(residual, spread));

@@ -53,7 +53,8 @@ impl Voters {
     /// Counts them.
     pub fn count(associations: &[Association], polls: &Polls, plan: &NodePlan) -> Self {
         let count = |test: &dyn Fn(&Association) -> bool| {
-            u32::try_from(associations.iter().filter(|one| is_voter(one) && test(one)).count()).unwrap_or(u32::MAX)
+            u32::try_from(associations.iter().filter(|one| is_voter(one) && test(one)).count())
+                .unwrap_or(u32::MAX)
         };
         let known = count(&|_| true);
         // A source that chronyd silently dropped (a bad line in its file) still counts against the majority.
@@ -71,9 +72,9 @@ impl Voters {
     }
     /// Whether a majority of the voters has at least `samples` fresh ones.
     pub fn fresh(&self, associations: &[Association], polls: &Polls, samples: u32) -> bool {
-        let fresh = associations.iter().filter(|one| {
-            is_voter(one) && polls.of(one).is_some_and(|track| track.fresh >= samples)
-        });
+        let fresh = associations
+            .iter()
+            .filter(|one| is_voter(one) && polls.of(one).is_some_and(|track| track.fresh >= samples));
         fresh.count() >= self.majority as usize
     }
     /// Voters answer, and no majority agrees.
@@ -108,12 +109,8 @@ impl Columns {
         let short = voters.usable < tolerances.min_sources;
         let low = short || voters.split();
         let cut = voters.usable == 0 && !voters.split();
-        let low_told = self.low.step(
-            Some(low),
-            now,
-            tolerances,
-            pace(low && voters.answering < tolerances.min_sources),
-        );
+        let low_told =
+            self.low.step(Some(low), now, tolerances, pace(low && voters.answering < tolerances.min_sources));
         let was_cut = self.partitioned.told;
         let cut_told = self.partitioned.step(Some(cut), now, tolerances, pace(cut && voters.answering == 0));
         if cut_told && !was_cut {

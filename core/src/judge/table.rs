@@ -5,6 +5,7 @@ use crate::conditions::{Reason, Status};
 
 /// What the rows ask for. Each is already held where the table says "after hold".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each row of the table")]
 pub struct Facts {
     /// Row 2: this machine's clocks came apart, and no two fresh samples from a majority since.
     pub disrupted: bool,

@@ -80,8 +80,7 @@ mod tests {
     #[test]
     fn the_interval_is_the_design_s_formula() {
         let mut one = association("10.0.0.1", "a");
-        one.estimate =
-            Some(Estimate { offset: Nanos(1_000), skew: Ppb::from_ppm(2), deviation: Nanos(0) });
+        one.estimate = Some(Estimate { offset: Nanos(1_000), skew: Ppb::from_ppm(2), deviation: Nanos(0) });
         one.sample_age = Some(Nanos::from_secs(10));
         let packet = one.packet.as_mut().unwrap();
         packet.peer_delay = Nanos(100);

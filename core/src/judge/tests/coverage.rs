@@ -43,7 +43,12 @@ impl Tally {
     }
     fn check(&self, hold: i64) {
         assert!(self.looks >= 1_000 && self.published * 2 > self.looks, "{self:?}");
-        assert!(self.misses.is_empty(), "{} misses, first: {:#?}", self.misses.len(), &self.misses[..self.misses.len().min(5)]);
+        assert!(
+            self.misses.is_empty(),
+            "{} misses, first: {:#?}",
+            self.misses.len(),
+            &self.misses[..self.misses.len().min(5)]
+        );
         assert!(self.longest_true_while_wrong <= hold, "{self:?}");
     }
 }
@@ -181,9 +186,9 @@ fn a_creeping_lie() {
             source.creep = 200_000; // 200 ppm
         }
         let seen = world.run(400);
-        assert!(world.state.contradicted(), "{:?}", world.profile);
+        assert!(world.state.contradicted(), "{:?} {:?}", world.profile, world.state.baselines);
         seen
     });
-    // What is below the widths of baseline and reference (under 2 ms here, 10 s of this creep) can't be seen.
-    assert!(tally.longest_true_while_wrong <= 3, "{tally:?}");
+    // What is below the widths of baseline and reference can't be seen: under 3 ms here, 15 s of this creep.
+    assert!(tally.longest_true_while_wrong <= 15, "{tally:?}");
 }

@@ -1,1 +1,240 @@
-//! (being written)
+//! The conditions table, one named test a row: from chronyd's words to the five conditions.
+//! (Row 1, AgentSilent, is the operator's.)
+
+use super::sim::{MS, SECOND, World};
+use crate::conditions::{ConditionKind, Reason, Status};
+use crate::observation::{Answer, ClockProfile, Leap};
+use crate::units::Nanos;
+use crate::verdict::Verdict;
+use Status::{False, True, Unknown};
+
+type Told = (Status, Reason);
+const ENOUGH: [Told; 3] =
+    [(False, Reason::Enough), (False, Reason::SourceUsable), (False, Reason::Answering)];
+
+fn told(verdict: &Verdict) -> [Told; 5] {
+    ConditionKind::ALL.map(|kind| {
+        let judgement = verdict.conditions.get(kind);
+        (judgement.status, judgement.reason)
+    })
+}
+fn clock(synchronized: Status, high: Status, reason: Reason) -> [Told; 5] {
+    [(synchronized, reason), (high, reason), ENOUGH[0], ENOUGH[1], ENOUGH[2]]
+}
+fn well() -> World {
+    let mut world = World::new(4, ClockProfile::Virtual, 21);
+    world.run(100);
+    world
+}
+fn after(world: &mut World, seconds: i64) -> Verdict {
+    world.run(seconds).pop().unwrap().1
+}
+fn jump(world: &mut World, count: usize, by: i64) {
+    world.sources[..count].iter_mut().for_each(|source| source.error += by);
+}
+
+#[test]
+fn row_2_clock_disrupted() {
+    let mut world = well();
+    world.step_wall(3 * SECOND);
+    let verdict = after(&mut world, 1);
+    assert_eq!(told(&verdict), clock(Unknown, Unknown, Reason::ClockDisrupted));
+    assert_eq!((verdict.offset, verdict.bound, verdict.headroom), (None, None, None));
+}
+
+#[test]
+fn row_2_leaves_the_other_columns_to_their_rows() {
+    let mut world = well();
+    world.sources[..3].iter_mut().for_each(|source| source.alive = false);
+    world.run(20);
+    world.step_wall(3 * SECOND);
+    let mut expected = clock(Unknown, Unknown, Reason::ClockDisrupted);
+    expected[2] = (True, Reason::TooFew);
+    assert_eq!(told(&after(&mut world, 1)), expected);
+}
+
+#[test]
+fn row_3_booting() {
+    let mut world = World::new(4, ClockProfile::Virtual, 21);
+    let booting = (Unknown, Reason::Booting);
+    let expected = [booting, booting, booting, booting, (False, Reason::Answering)];
+    assert_eq!(told(&world.look()), expected);
+    // A later start of the daemon is not a boot: the verdict is carried.
+    let mut world = well();
+    world.restart_daemon(false);
+    let verdict = world.look();
+    assert_eq!(told(&verdict), clock(True, False, Reason::InTolerance));
+    assert!(verdict.bound.unwrap().carried);
+}
+
+#[test]
+fn row_4_bound_contradicted() {
+    let mut world = well();
+    jump(&mut world, 3, 200 * MS);
+    assert_eq!(told(&after(&mut world, 20)), {
+        let mut expected = clock(False, True, Reason::BoundContradicted);
+        expected[2] = ENOUGH[0];
+        expected
+    });
+    // A smaller gap is a warning.
+    let mut world = well();
+    jump(&mut world, 3, 20 * MS);
+    assert_eq!(told(&after(&mut world, 20)), clock(True, False, Reason::Warning));
+}
+
+#[test]
+fn row_5_offset_exceeded_after_the_hold() {
+    let mut world = well();
+    world.step_wall(80 * MS);
+    assert_eq!(told(&after(&mut world, 29))[0].0, True);
+    assert_eq!(told(&after(&mut world, 3)), clock(False, True, Reason::OffsetExceeded));
+    world.step_wall(-80 * MS);
+    assert_eq!(told(&after(&mut world, 55))[0].0, False);
+    assert_eq!(told(&after(&mut world, 20)), clock(True, False, Reason::InTolerance));
+}
+
+#[test]
+fn row_6_error_bound_exceeded_after_the_hold() {
+    let mut world = well();
+    world.plan.tolerances.max_error_bound = Nanos::from_micros(200);
+    assert_eq!(told(&after(&mut world, 29))[0].0, True);
+    assert_eq!(told(&after(&mut world, 3)), clock(False, True, Reason::ErrorBoundExceeded));
+}
+
+#[test]
+fn row_7_holdover_exceeded() {
+    let mut world = well();
+    world.plan.tolerances.max_error_bound = Nanos::from_micros(4_000);
+    world.plan.tolerances.warn_error_bound = Nanos::from_micros(4_000);
+    world.sources.iter_mut().for_each(|source| source.alive = false);
+    let seen = world.run(400);
+    let (_, first) =
+        seen.iter().find(|(_, one)| one.conditions.synchronized.reason == Reason::HoldoverExceeded).unwrap();
+    assert_eq!(
+        told(first),
+        [
+            (False, Reason::HoldoverExceeded),
+            (False, Reason::HoldoverExceeded),
+            (True, Reason::TooFew),
+            (True, Reason::NoUsableSource),
+            (False, Reason::Answering),
+        ]
+    );
+    assert!(first.bound.unwrap().guaranteed >= Nanos::from_micros(3_600));
+}
+
+#[test]
+fn row_7_without_an_answer_too() {
+    let mut world = well();
+    world.plan.tolerances.max_error_bound = Nanos::from_micros(4_000);
+    world.plan.tolerances.warn_error_bound = Nanos::from_micros(4_000);
+    world.answering = false;
+    let seen = world.run(400);
+    assert!(seen.iter().any(|(_, one)| one.conditions.synchronized.reason == Reason::HoldoverExceeded));
+}
+
+#[test]
+fn row_8_not_synchronized() {
+    let mut world = World::new(4, ClockProfile::Virtual, 21);
+    world.sources.iter_mut().for_each(|source| source.leap = Leap::Unsynchronised);
+    let verdict = after(&mut world, 30);
+    assert_eq!(told(&verdict)[..2], [(False, Reason::NotSynchronized), (Unknown, Reason::NotSynchronized)]);
+    // With a good bound once, leap 3 is carried …
+    let mut world = well();
+    let mut look = world.observe();
+    if let Answer::Full { tracking, .. } = &mut look.answer {
+        (tracking.leap, tracking.refid) = (Leap::Unsynchronised, 0);
+    }
+    let (state, verdict) = crate::judge::judge(&world.state, &look, &world.plan);
+    assert_eq!(told(&verdict), clock(True, False, Reason::InTolerance));
+    assert!(verdict.bound.unwrap().carried);
+    // … its own local reference is not.
+    world.state = state;
+    if let Answer::Full { tracking, .. } = &mut look.answer {
+        (tracking.leap, tracking.refid) = (Leap::Normal, 0x7f7f_0101);
+    }
+    let (_, verdict) = crate::judge::judge(&world.state, &look, &world.plan);
+    assert_eq!(told(&verdict), clock(False, False, Reason::NotSynchronized));
+}
+
+#[test]
+fn row_9_tolerance_infeasible() {
+    let mut world = World::new(4, ClockProfile::Virtual, 21);
+    world.plan.tolerances.max_error_bound = Nanos::from_micros(100);
+    world.plan.tolerances.warn_error_bound = Nanos::from_micros(100);
+    assert_eq!(told(&after(&mut world, 60)), {
+        let mut expected = clock(Unknown, False, Reason::ToleranceInfeasible);
+        expected[4] = ENOUGH[2];
+        expected
+    });
+}
+
+#[test]
+fn row_10_warning() {
+    let mut world = well();
+    world.plan.tolerances.warn_error_bound = Nanos::from_micros(100);
+    let verdict = after(&mut world, 40);
+    assert_eq!(told(&verdict), clock(True, False, Reason::Warning));
+    assert!(verdict.conditions.synchronized.message.contains("above warnErrorBound"), "{verdict:?}");
+}
+
+#[test]
+fn row_10_the_limits_that_a_policy_may_set_besides() {
+    let mut world = well();
+    world.plan.tolerances.max_update_intervals = Some(3);
+    assert_eq!(told(&after(&mut world, 40)), clock(True, False, Reason::InTolerance));
+    world.sources.iter_mut().for_each(|source| source.alive = false);
+    assert!(after(&mut world, 60).conditions.synchronized.message.contains("maxUpdateIntervals"));
+    let mut world = well();
+    world.plan.tolerances.max_frequency_error = Some(crate::units::Ppb(100));
+    assert!(after(&mut world, 40).conditions.synchronized.message.contains("maxFrequencyError"));
+}
+
+#[test]
+fn row_11_in_tolerance() {
+    let verdict = well().look();
+    assert_eq!(told(&verdict), clock(True, False, Reason::InTolerance));
+    assert_eq!((verdict.usable_voters, verdict.voters, verdict.tier), (4, 4, Some(1)));
+    assert!(verdict.headroom.unwrap() > Nanos::ZERO && !verdict.bound.unwrap().carried);
+}
+
+#[test]
+fn row_sources_low_too_few_and_no_majority() {
+    let mut world = well();
+    world.sources[..3].iter_mut().for_each(|source| source.alive = false);
+    let mut expected = clock(True, False, Reason::InTolerance);
+    expected[2] = (True, Reason::TooFew);
+    assert_eq!(told(&after(&mut world, 12)), expected);
+    let mut world = well();
+    jump(&mut world, 2, 200 * MS);
+    expected[2] = (True, Reason::NoMajority);
+    expected[3] = (False, Reason::VotersDisagree);
+    assert_eq!(told(&after(&mut world, 40)), expected);
+}
+
+#[test]
+fn row_partitioned() {
+    let mut world = well();
+    world.sources.iter_mut().for_each(|source| source.alive = false);
+    let mut expected = clock(True, False, Reason::InTolerance);
+    (expected[2], expected[3]) = ((True, Reason::TooFew), (True, Reason::NoUsableSource));
+    let verdict = after(&mut world, 12);
+    assert_eq!(told(&verdict), expected);
+    assert!(verdict.bound.unwrap().carried);
+}
+
+#[test]
+fn row_daemon_down_after_ten_seconds_and_not_before() {
+    let mut world = well();
+    world.answering = false;
+    assert_eq!(told(&after(&mut world, 10)), clock(True, False, Reason::InTolerance));
+    let silent = (Unknown, Reason::NoAnswer);
+    let down =
+        [(True, Reason::InTolerance), (False, Reason::InTolerance), silent, silent, (True, Reason::NoAnswer)];
+    assert_eq!(told(&after(&mut world, 1)), down);
+    // Booting does not hide a daemon that never came up: False would say that it answers.
+    let mut world = World::new(4, ClockProfile::Virtual, 21);
+    world.answering = false;
+    let booting = (Unknown, Reason::Booting);
+    assert_eq!(told(&after(&mut world, 12)), [booting, booting, booting, booting, (True, Reason::NoAnswer)]);
+}

@@ -129,8 +129,12 @@ fn c_a_majority_jumps(
     assert!(verdict.headroom.unwrap() < Nanos::ZERO);
     let residual = verdict.residual.unwrap();
     match profile {
-        ClockProfile::Virtual => assert!(residual.abs() > Nanos(190 * MS) && verdict.offset.unwrap().abs() < Nanos(2 * MS)),
-        ClockProfile::Real => assert!(residual.abs() < Nanos(2 * MS) && verdict.offset.unwrap().abs() > Nanos(190 * MS)),
+        ClockProfile::Virtual => {
+            assert!(residual.abs() > Nanos(190 * MS) && verdict.offset.unwrap().abs() < Nanos(2 * MS));
+        }
+        ClockProfile::Real => {
+            assert!(residual.abs() < Nanos(2 * MS) && verdict.offset.unwrap().abs() > Nanos(190 * MS));
+        }
     }
     let first = seen.iter().position(|(_, verdict)| words(verdict) == told).unwrap();
     assert!(first <= 8, "told after {first} s");
@@ -194,6 +198,21 @@ fn a_small_contradiction_is_a_warning() {
     assert!(last(&seen).conditions.synchronized.message.contains("oscillator"), "{:?}", last(&seen));
 }
 
+#[test]
+fn a_small_movement_that_nobody_disputes_is_forgotten() {
+    let mut world = well(5, ClockProfile::Virtual);
+    jump(&mut world, 0..5, 15 * MS);
+    let seen = world.run(60);
+    let list = reasons(&seen);
+    assert_eq!(list[list.len() - 2..], [Reason::Warning, Reason::InTolerance]);
+    // A day's sum is kept: the fourth time it is too much.
+    for _ in 0..3 {
+        jump(&mut world, 0..5, 15 * MS);
+        world.run(60);
+    }
+    assert_eq!(world.look().conditions.synchronized.reason, Reason::BoundContradicted);
+}
+
 #[rstest]
 fn d_all_sources_unreachable(#[values(ClockProfile::Virtual, ClockProfile::Real)] profile: ClockProfile) {
     let mut world = well(4, profile);
@@ -236,7 +255,10 @@ fn d_holdover_is_told_at_ninety_percent_before_the_bound_breaches() {
         reasons(&seen),
         [Reason::InTolerance, Reason::Warning, Reason::HoldoverExceeded, Reason::ErrorBoundExceeded]
     );
-    let at = seen.iter().position(|(_, one)| one.conditions.synchronized.reason == Reason::HoldoverExceeded).unwrap();
+    let at = seen
+        .iter()
+        .position(|(_, one)| one.conditions.synchronized.reason == Reason::HoldoverExceeded)
+        .unwrap();
     let bound = seen[at].1.bound.unwrap();
     assert!(bound.guaranteed >= Nanos(4_500_000) && bound.guaranteed < Nanos(4_600_000), "{bound:?}");
     assert_eq!(seen[at].1.conditions.offset_high.status, Status::False);
@@ -372,7 +394,10 @@ fn somebody_steps_the_clock_by_less_than_two_seconds() {
     assert_eq!(reasons(&seen), [Reason::InTolerance, Reason::OffsetExceeded]);
     assert!(seen.iter().all(|(error, verdict)| verdict.bound.unwrap().guaranteed >= Nanos(error.abs())));
     assert!(!world.state.contradicted());
-    let told = seen.iter().position(|(_, one)| one.conditions.synchronized.reason == Reason::OffsetExceeded).unwrap();
+    let told = seen
+        .iter()
+        .position(|(_, one)| one.conditions.synchronized.reason == Reason::OffsetExceeded)
+        .unwrap();
     assert!((28..=32).contains(&told), "{told}");
 }
 

@@ -355,9 +355,9 @@ impl World {
         let rate = -self.correction;
         let at_now = |sample: &Sample| sample.against + ppb(self.raw - sample.raw, rate);
         let mean = recent.iter().map(at_now).sum::<i64>() / i64::try_from(recent.len()).unwrap();
-        let least = recent.iter().map(|sample| sample.delay).max().unwrap_or(0);
+        let widest = recent.iter().map(|sample| sample.delay).max().unwrap_or(0);
         let age = self.now - last.at;
-        Some((mean, least / 2 + 20_000 + ppb(age, self.skew + 1_000)))
+        Some((mean, widest / 2 + 20_000 + ppb(age, self.skew + 1_000)))
     }
 
     fn select(&mut self, sampled: usize) {
@@ -399,9 +399,9 @@ impl World {
         if self.now < self.unsynchronised_until {
             return; // the second in leap 3 that was measured
         }
-        let keeps = self.selected.is_some_and(|index| {
-            matches!(self.sources[index].letter, Letter::Combined | Letter::Stale)
-        });
+        let keeps = self
+            .selected
+            .is_some_and(|index| matches!(self.sources[index].letter, Letter::Combined | Letter::Stale));
         if !keeps {
             self.selected =
                 intervals.iter().map(|(i, ..)| *i).find(|i| self.sources[*i].letter == Letter::Combined);
@@ -462,7 +462,13 @@ impl World {
             ClockProfile::Virtual => Ppb(-self.correction + self.kernel),
             ClockProfile::Real => Ppb(-self.correction),
         };
-        let base = Tracking { residual, frequency, skew: Ppb(self.skew), last_offset: Nanos(self.last_offset), ..tracking() };
+        let base = Tracking {
+            residual,
+            frequency,
+            skew: Ppb(self.skew),
+            last_offset: Nanos(self.last_offset),
+            ..tracking()
+        };
         match self.selected {
             Some(index) => {
                 let source = &self.sources[index];
