@@ -35,6 +35,7 @@ use rstest::rstest;
 use std::fs;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::path::PathBuf;
 use std::time::Duration;
 
 const AHEAD: Nanos = Nanos::from_millis(500);
@@ -165,6 +166,7 @@ fn wire(#[case] suite: &str, #[case] listed: ChronyVersion) {
     followed(&mut stage);
     let tally = compared(&mut stage);
     served(&stage);
+    recorded(&stage);
     a_jump(&mut stage);
     orders(&mut stage, version);
     options(&mut stage, version);
@@ -265,6 +267,36 @@ fn compared(stage: &mut Stage) -> Tally {
     let printed = stage.daemon.chronyc("serverstats").unwrap();
     assert_eq!(printed.trim().split(',').count(), server_values(stage.daemon.version()));
     tally
+}
+
+/// Where to write the answers as they came, for the corpus of the fuzz targets (`node-agent/fuzz/corpus/candm_reply`).
+const RECORD: &str = "MEANTIME_RECORD_ANSWERS";
+
+/// Renews the corpus when asked to; else nothing.
+fn recorded(stage: &Stage) {
+    let Some(folder) = std::env::var_os(RECORD).map(PathBuf::from) else { return };
+    let voter = stage.voters[0].address().ip();
+    let requests = [
+        ("tracking", Request::Tracking),
+        ("source-count", Request::SourceCount),
+        ("source-data", Request::SourceData(1)),
+        ("source-stats", Request::SourceStats(1)),
+        ("select-data", Request::SelectData(1)),
+        ("ntp-data", Request::NtpData(voter)),
+        ("ntp-data-v6", Request::NtpData(Ipv6Addr::LOCALHOST.into())),
+        ("ntp-data-silent", Request::NtpData(stage.keyed.address().ip())),
+        ("source-name", Request::SourceName(Address::Ip(voter))),
+        ("auth-data", Request::AuthData(name(&stage.keyed))),
+        ("activity", Request::Activity),
+        ("server-stats", Request::ServerStats),
+        ("done", Request::ReloadSources),
+        ("refused", Request::SourceData(99)),
+    ];
+    for (what, request) in requests {
+        let (_, frame) = Exchange::begin(request, 0x0102_0304);
+        let answer = stage.client.exchange_raw(&frame, Duration::from_secs(2)).unwrap().unwrap();
+        fs::write(folder.join(format!("{}-{what}", stage.daemon.version())), answer).unwrap();
+    }
 }
 
 /// chronyd serves its virtual clock: our own NTP codec sees it 0.5 s ahead of this machine.

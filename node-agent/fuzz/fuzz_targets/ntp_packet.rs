@@ -1,0 +1,6 @@
+//! See `src/ntp.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let _ = meantime_fuzz::ntp::check(data);
+});
