@@ -122,8 +122,11 @@ pub async fn retire(client: Client, config: Config) -> Result<Report, RetireErro
         wake: Wake::default(),
         metrics: metrics.clone(),
     };
-    let election = tokio::spawn(candidate.run_election(orders));
-    let ended = alone(client.clone(), &config, &gate, &metrics).await;
+    let mut election = std::pin::pin!(candidate.run_election(orders));
+    let ended = tokio::select! {
+        ended = alone(client.clone(), &config, &gate, &metrics) => ended,
+        () = &mut election => return Err(RetireError::LeaseLost),
+    };
     gate.close();
     stand.send_replace(Stand::Leave);
     // a failed release only means that the Lease runs out by itself

@@ -69,7 +69,9 @@ pub async fn run(client: Client, config: Config, shutdown: impl Future<Output = 
         wake: wake.clone(),
         metrics: metrics.clone(),
     };
-    let mut election = tokio::spawn(candidate.run_election(orders));
+    // Not a task of its own: whoever drops this future (a test that kills the operator) drops all of it.
+    let mut election = std::pin::pin!(candidate.run_election(orders));
+    let mut election_ended = false;
     let limit = Duration::from_nanos(u64::try_from(config.timing.request.0).unwrap_or(4_000_000_000));
     let reconciler = Reconciler {
         stores: stores.clone(),
@@ -88,13 +90,16 @@ pub async fn run(client: Client, config: Config, shutdown: impl Future<Output = 
         kind = watches.next() => Err(RunError::TaskEnded(kind.unwrap_or("watch"))),
         result = reconciler.run_reconcile() => result.map_err(RunError::from).and(Err(RunError::TaskEnded("reconcile"))),
         () = heed(&stores, &bell, &stand, &ready, &wake) => Err(RunError::TaskEnded("stop mark")),
-        _ = &mut election => Err(RunError::TaskEnded("election")),
+        () = &mut election => {
+            election_ended = true;
+            Err(RunError::TaskEnded("election"))
+        }
     };
     // The loop is dropped by now: no further write is sent, and whoever takes the Lease is alone.
     gate.close();
     stand.send_replace(Stand::Leave);
-    if !election.is_finished() && tokio::time::timeout(LAST_WORDS, &mut election).await.is_err() {
-        election.abort();
+    if !election_ended && tokio::time::timeout(LAST_WORDS, election).await.is_err() {
+        tracing::warn!("the Lease could not be given back; the others wait until it has run out");
     }
     ended
 }
