@@ -88,7 +88,8 @@ pub struct PlannedAssociation {
     pub tier: u8,
     /// Its part.
     pub role: Role,
-    /// Where packets go.
+    /// Where packets go, in canonical spelling (see [`crate::validate::Address`]); a pool with the number of its
+    /// servers that there was room for.
     pub endpoint: Endpoint,
     /// Poll bounds.
     pub polls: PollRange,

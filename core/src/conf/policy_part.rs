@@ -55,10 +55,10 @@ impl Main {
     /// how many of its servers answer is unknown here).
     ///
     /// `minsources` is **not** the policy's `minSources`, which is an alarm level. chronyd's is a brake: below it
-    /// the clock is left alone, at boot even unset. It has to leave room for losses, so it is 1 with one or two
-    /// roots – there, 2 would turn the first loss into holdover, and two can not outvote each other anyway – and 2
-    /// from three on: one source alone may then not drag away a clock whose other sources are merely silent,
-    /// while all but two may die. Never more: a third would give up two agreeing survivors of five.
+    /// the clock is left alone (at boot: as the host's own boot-time setter left it). It has to leave room for
+    /// losses, so it is 1 with one or two roots – there, 2 would turn the first loss into holdover, and two can not
+    /// outvote each other anyway – and 2 from three on: a last source that nobody can check any more does not drag
+    /// the clock away, while all but two may die. Never more: a third would give up two agreeing survivors of five.
     pub fn for_policy(mode: Mode, tolerances: &Tolerances, roots: usize) -> Self {
         let managed = mode == Mode::Managed;
         Self {

@@ -301,7 +301,7 @@ impl fmt::Display for Finding {
             ),
             Self::BelowMinSources { voters, min_sources } => write!(
                 f,
-                "{voters} planned, but minSources is {min_sources}: the nodes will always be TimeSourcesLow"
+                "{voters} voters planned, but minSources is {min_sources}: the nodes will always be TimeSourcesLow"
             ),
             Self::NoDriver => {
                 f.write_str("no source has use: Drive; chronyd follows whichever voter it likes best")
