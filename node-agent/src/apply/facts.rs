@@ -97,7 +97,8 @@ impl Facts {
             let identity = line.address.identity();
             let most = match line.kind {
                 Kind::Server => 1,
-                Kind::Pool { max_sources } => max_sources,
+                // chronyd tries up to twice as many at first and drops the slower half later.
+                Kind::Pool { max_sources } => max_sources.saturating_mul(2),
             };
             match self.present.get(&identity) {
                 None => return Some(format!("chronyd does not have {identity}")),
@@ -174,7 +175,10 @@ mod tests {
         let pool = |count| format!("pool pool.example.com maxsources {count} minpoll 6 maxpoll 10\n");
         assert_eq!(facts.differs(&lines(&format!("{one}{two}{}", pool(2)))), None);
         assert_eq!(facts.differs(&lines(&format!("{one}{two}{}", pool(4)))), None);
-        assert!(facts.differs(&lines(&format!("{one}{two}{}", pool(1)))).unwrap().contains("2 times"));
+        assert_eq!(facts.differs(&lines(&format!("{one}{two}{}", pool(1)))), None, "twice as many are tried at first");
+        let mut multiplied = facts.clone();
+        multiplied.present.insert("pool.example.com".into(), 3);
+        assert!(multiplied.differs(&lines(&format!("{one}{two}{}", pool(1)))).unwrap().contains("3 times"));
         assert!(facts.differs(&lines(&format!("{one}{}", pool(2)))).unwrap().contains("nobody asked"));
         let more = format!("{one}{two}{}server 10.0.0.9 minpoll 4 maxpoll 6\n", pool(2));
         assert!(facts.differs(&lines(&more)).unwrap().contains("does not have 10.0.0.9"));

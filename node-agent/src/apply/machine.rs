@@ -114,6 +114,8 @@ pub struct State {
     pub stage: Stage,
     /// What became of the newest plan.
     pub outcome: Outcome,
+    /// The newest plan was not even tried; an older one may still be on its way.
+    refusal: Option<String>,
     /// Health when the change began.
     pub before: Option<Health>,
     /// Health at the last answered look.
@@ -169,6 +171,7 @@ impl State {
             main: None,
             stage: Stage::Idle,
             outcome: Outcome::Nothing,
+            refusal: None,
             before: None,
             now: None,
             differs_since: None,
@@ -187,6 +190,14 @@ impl State {
         let actions = vec![Action::Write(good.sources.clone()), Action::Main];
         state.good = Some(good);
         (state, actions)
+    }
+
+    /// What is told of the newest plan: a refusal stays until another plan comes, whatever becomes of older ones.
+    fn say(&mut self, outcome: Outcome) {
+        self.outcome = match &self.refusal {
+            Some(why) => Outcome::Refused(why.clone()),
+            None => outcome,
+        };
     }
 
     /// Whether a change is under way (looks should be close together).
@@ -212,16 +223,23 @@ impl State {
 pub fn step(mut state: State, event: Event, now: BootTime) -> (State, Vec<Action>) {
     let mut actions = Vec::new();
     match event {
-        Event::Plan(change) => plan(&mut state, &change, now, &mut actions),
+        Event::Plan(change) => {
+            state.refusal = None;
+            plan(&mut state, &change, now, &mut actions);
+        }
         Event::Renewed(held) => {
             // A plan on its way is superseded by the good one: go back to it like to any other plan.
+            state.refusal = None;
             let good = state.good.clone();
             if let Some(good) = good {
                 let again = Arc::new(Change { held, ..(*good).clone() });
                 plan(&mut state, &again, now, &mut actions);
             }
         }
-        Event::Refused(why) => state.outcome = Outcome::Refused(why),
+        Event::Refused(why) => {
+            state.refusal = Some(why.clone());
+            state.outcome = Outcome::Refused(why);
+        }
         Event::Look(facts, main_runs) => look(&mut state, &facts, main_runs, now, &mut actions),
         Event::Failed(why) => {
             state.target = None;
@@ -248,11 +266,11 @@ fn plan(state: &mut State, change: &Arc<Change>, now: BootTime, actions: &mut Ve
         state.in_force = change.sources.clone();
         actions.extend([Action::Write(change.sources.clone()), Action::Main]);
         state.stage = Stage::Restarting { since: now };
-        state.outcome = Outcome::Pending("chronyd starts".to_owned());
+        state.say(Outcome::Pending("chronyd starts".to_owned()));
     } else if restart {
         actions.push(Action::Main);
         state.stage = Stage::Restarting { since: now };
-        state.outcome = Outcome::Pending("chronyd restarts with another main part".to_owned());
+        state.say(Outcome::Pending("chronyd restarts with another main part".to_owned()));
     } else {
         match &mut state.stage {
             // A step that is under way is waited for, but only for what the newer plan still wants of it.
@@ -262,9 +280,11 @@ fn plan(state: &mut State, change: &Arc<Change>, now: BootTime, actions: &mut Ve
                 let still: BTreeSet<_> =
                     step.lines.0.iter().filter(still).map(|line| line.address.identity()).collect();
                 step.fresh.retain(|identity| still.contains(identity));
-                state.outcome = Outcome::Pending("a newer plan takes over".to_owned());
+                state.say(Outcome::Pending("a newer plan takes over".to_owned()));
             }
-            Stage::Idle | Stage::Restarting { .. } | Stage::Confirming { .. } => advance(state, now, actions),
+            // Its restart is still waited for.
+            Stage::Restarting { .. } => {}
+            Stage::Idle | Stage::Confirming { .. } => advance(state, now, actions),
         }
     }
 }
@@ -280,7 +300,7 @@ fn advance(state: &mut State, now: BootTime, actions: &mut Vec<Action>) {
         }
         actions.extend([Action::Write(step.lines.clone()), Action::Reload]);
         state.in_force = step.lines.clone();
-        state.outcome = Outcome::Pending(format!("{} sources come or change", step.fresh.len()));
+        state.say(Outcome::Pending(format!("{} sources come or change", step.fresh.len())));
         state.stage = Stage::ReadingBack { step, since: now, looks: 0 };
         return;
     }
@@ -289,7 +309,7 @@ fn advance(state: &mut State, now: BootTime, actions: &mut Vec<Action>) {
         // Only figures or names changed: chronyd has nothing to do with it.
         applied(state, actions);
     } else {
-        state.outcome = Outcome::Pending("in force, being confirmed".to_owned());
+        state.say(Outcome::Pending("in force, being confirmed".to_owned()));
         state.stage = Stage::Confirming { since: now };
     }
 }
@@ -300,7 +320,7 @@ fn applied(state: &mut State, actions: &mut Vec<Action>) {
         state.good = Some(target);
     }
     state.stage = Stage::Idle;
-    state.outcome = Outcome::Applied("confirmed: time is not worse than before".to_owned());
+    state.say(Outcome::Applied("confirmed: time is not worse than before".to_owned()));
 }
 
 fn look(state: &mut State, facts: &Facts, main_runs: bool, now: BootTime, actions: &mut Vec<Action>) {
@@ -310,7 +330,9 @@ fn look(state: &mut State, facts: &Facts, main_runs: bool, now: BootTime, action
     match state.stage.clone() {
         Stage::Idle => drift(state, facts, now, actions),
         Stage::Restarting { since } => {
-            if facts.answered && main_runs {
+            if facts.answered && main_runs && !is_recovered(state, facts, since, now) {
+                // Its samples come back first: with none usable, law 5 would not hold for the source steps.
+            } else if facts.answered && main_runs {
                 if state.good.is_none() {
                     let step =
                         Step { lines: state.in_force.clone(), fresh: BTreeSet::new(), without_changed: None };
@@ -328,6 +350,15 @@ fn look(state: &mut State, facts: &Facts, main_runs: bool, now: BootTime, action
         Stage::Settling { step, since } => settle(state, facts, &step, since, now, actions),
         Stage::Confirming { since } => confirm(state, facts, since, now, actions),
     }
+}
+
+/// Whether a restarted chronyd has usable voters again, if it had any before, or has had its 16 polls.
+fn is_recovered(state: &State, facts: &Facts, since: BootTime, now: BootTime) -> bool {
+    let had = state.good.is_some() && state.before.is_some_and(|before| before.usable > 0);
+    let has = facts.health.is_some_and(|health| health.usable > 0);
+    let slowest = state.in_force.0.iter().map(|line| line.polls.min).max().unwrap_or(0);
+    let patience = Nanos::from_log2_seconds(slowest).times(POLLS_TO_SETTLE) + SETTLE_SLACK;
+    !had || has || now - since >= patience
 }
 
 fn read_back(
@@ -376,10 +407,10 @@ fn settle(
         Some(missing) => {
             if now - since >= step.poll().times(POLLS_TO_SETTLE) + SETTLE_SLACK {
                 // Stop, and say so; should it come to life later, the rollout goes on by itself.
-                state.outcome = Outcome::Pending(format!(
+                state.say(Outcome::Pending(format!(
                     "stopped: {missing} is not selectable after {POLLS_TO_SETTLE} polls; the other sources stay \
                      as they are until it is, or until the plan changes"
-                ));
+                )));
             }
         }
     }
@@ -423,7 +454,7 @@ fn confirm(state: &mut State, facts: &Facts, since: BootTime, now: BootTime, act
 fn revert(state: &mut State, why: &str, hard: bool, now: BootTime, actions: &mut Vec<Action>) {
     let Some(good) = state.good.clone() else {
         // Nothing to go back to: say it, and try the same again, slowly.
-        state.outcome = Outcome::Pending(format!("{why}; trying again"));
+        state.say(Outcome::Pending(format!("{why}; trying again")));
         state.stage = Stage::Restarting { since: now };
         if state.healed.is_none_or(|healed| now - healed >= DRIFT) {
             state.healed = Some(now);
@@ -446,7 +477,7 @@ fn revert(state: &mut State, why: &str, hard: bool, now: BootTime, actions: &mut
     }
     state.stage = Stage::Idle;
     state.differs_since = None;
-    state.outcome = Outcome::Reverted(format!("{why}; the last good plan runs again"));
+    state.say(Outcome::Reverted(format!("{why}; the last good plan runs again")));
 }
 
 /// Outside of changes: somebody's chronyc removed or added a source. `reload sources` would not notice.

@@ -257,3 +257,31 @@ fn while_sources_are_exchanged_old_ones_are_still_judged() {
     run.feed(10, Event::Plan(change(2, "a", "4 5 6")));
     assert_eq!(hash(&run), "a-4 5 6");
 }
+
+#[test]
+fn after_a_restart_the_samples_come_back_before_sources_change() {
+    let mut run = Run::with_good("1 2 3");
+    run.feed(10, Event::Plan(change(2, "b", "1 2 3 4")));
+    assert_eq!(run.sick(12, "1 2 3", Health { usable: 0, ..GOOD }), []);
+    assert_eq!(writes(&run.look(14, "1 2 3", "1 2 3")), ["1 2 3 4"]);
+}
+
+#[test]
+fn a_refusal_is_told_although_an_older_plan_arrives_meanwhile() {
+    let mut run = Run::with_good("1 2 3");
+    run.feed(10, Event::Plan(change(2, "a", "1 2 3 4")));
+    run.feed(11, Event::Refused("unknown directive".into()));
+    for second in 12..30 {
+        run.look(second, "1 2 3 4", "1 2 3 4");
+    }
+    assert_eq!(run.0.stage, Stage::Idle);
+    assert_eq!(run.0.outcome, Outcome::Refused("unknown directive".into()));
+}
+
+#[test]
+fn the_same_plan_again_does_not_shorten_a_restart() {
+    let mut run = Run::with_good("1 2 3");
+    run.feed(10, Event::Plan(change(2, "b", "1 2 3 4")));
+    assert_eq!(run.feed(11, Event::Plan(change(3, "b", "1 2 3 4"))), []);
+    assert!(matches!(run.0.stage, Stage::Restarting { .. }));
+}

@@ -67,7 +67,11 @@ impl Digest {
                         address: a.address.clone(),
                         usable: a.usable,
                         rejected: a.rejected,
-                        reachability: a.reachability,
+                        // One lost packet is no news.
+                        reachability: match a.reachability {
+                            Reachability::Losing => Reachability::Answering,
+                            other => other,
+                        },
                     })
                     .collect(),
                 generation: status.observed_generation,

@@ -82,6 +82,8 @@ impl Program {
 
     /// chronyd's own parser on a whole configuration: its complaint, if it has one.
     pub async fn check(&self, text: &str) -> Result<Result<(), String>, ProcessError> {
+        // The directory may be gone after a retirement.
+        self.paths.make()?;
         let candidate = self.paths.candidate();
         files::replace(&candidate, text)?;
         let output = Command::new(&self.path)
@@ -226,7 +228,7 @@ fn signal(pid: Pid, which: Signal) {
 fn note(last: &mut VecDeque<String>, line: &str) {
     let line = without_time(line);
     // Its log levels are not in the line; these words are all that ask for a person.
-    if ["Fatal", "Could not", "Wrong", "Disabled", "interference"].iter().any(|word| line.contains(word)) {
+    if ["Fatal", "Could not", "Wrong", "Disabled command", "interference"].iter().any(|word| line.contains(word)) {
         warn!(target: "chronyd", "{line}");
     } else {
         info!(target: "chronyd", "{line}");

@@ -1,0 +1,8 @@
+//! The agent's binary with a real chronyd (`-x`: virtual clocks) and lab servers on loopback.
+//!
+//! Needs `cargo build -p meantime-agent --bins` and root (chronyd's socket folder); `make test-agent` does both.
+
+mod daemon;
+mod harness;
+mod plans;
+mod restarts;
