@@ -12,7 +12,8 @@ use meantime_core::observation::Tracking;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 
-/// More than chronyd could be made to hold by any plan (12 associations); bounds what one look may cost.
+/// More than any plan makes chronyd hold (12 associations); bounds what one look may cost. A look that stops here says
+/// that it is incomplete.
 const MOST_SOURCES: u32 = 256;
 
 /// One association as all reports together show it. The reports that failed are none.
@@ -98,8 +99,9 @@ impl Look {
         match request {
             Request::Tracking => self.tracking = Some(answer?.tracking()?),
             Request::SourceCount => {
-                let count = answer?.source_count()?.min(MOST_SOURCES);
-                for index in 0..count {
+                let count = answer?.source_count()?;
+                self.shifted |= count > MOST_SOURCES;
+                for index in 0..count.min(MOST_SOURCES) {
                     self.waiting.extend([
                         Request::SourceData(index),
                         Request::SourceStats(index),
