@@ -175,7 +175,11 @@ mod tests {
         let pool = |count| format!("pool pool.example.com maxsources {count} minpoll 6 maxpoll 10\n");
         assert_eq!(facts.differs(&lines(&format!("{one}{two}{}", pool(2)))), None);
         assert_eq!(facts.differs(&lines(&format!("{one}{two}{}", pool(4)))), None);
-        assert_eq!(facts.differs(&lines(&format!("{one}{two}{}", pool(1)))), None, "twice as many are tried at first");
+        assert_eq!(
+            facts.differs(&lines(&format!("{one}{two}{}", pool(1)))),
+            None,
+            "twice as many are tried at first"
+        );
         let mut multiplied = facts.clone();
         multiplied.present.insert("pool.example.com".into(), 3);
         assert!(multiplied.differs(&lines(&format!("{one}{two}{}", pool(1)))).unwrap().contains("3 times"));

@@ -91,8 +91,7 @@ impl Client {
         for _ in 0..attempts {
             self.sequence = self.sequence.wrapping_add(1);
             let (exchange, frame) = Exchange::begin(request.clone(), self.sequence);
-            self.socket.send(&frame).await.map_err(|source| lost(&self.server, source))?;
-            match tokio::time::timeout(TIMEOUT, self.receive(&exchange)).await {
+            match tokio::time::timeout(TIMEOUT, self.exchange(&exchange, &frame)).await {
                 Ok(answer) => return answer,
                 Err(_elapsed) => {}
             }
@@ -100,7 +99,9 @@ impl Client {
         Err(AskError::Silent { request: request.to_string() })
     }
 
-    async fn receive(&mut self, exchange: &Exchange) -> Result<Reply, AskError> {
+    /// Both ways under one time limit: the queue of a stopped daemon fills, and sending then waits as well.
+    async fn exchange(&mut self, exchange: &Exchange, frame: &[u8]) -> Result<Reply, AskError> {
+        self.socket.send(frame).await.map_err(|source| lost(&self.server, source))?;
         loop {
             let length =
                 self.socket.recv(&mut self.buffer).await.map_err(|source| lost(&self.server, source))?;

@@ -228,7 +228,10 @@ fn signal(pid: Pid, which: Signal) {
 fn note(last: &mut VecDeque<String>, line: &str) {
     let line = without_time(line);
     // Its log levels are not in the line; these words are all that ask for a person.
-    if ["Fatal", "Could not", "Wrong", "Disabled command", "interference"].iter().any(|word| line.contains(word)) {
+    if ["Fatal", "Could not", "Wrong", "Disabled command", "interference"]
+        .iter()
+        .any(|word| line.contains(word))
+    {
         warn!(target: "chronyd", "{line}");
     } else {
         info!(target: "chronyd", "{line}");

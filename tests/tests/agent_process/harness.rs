@@ -29,7 +29,8 @@ static NODES: AtomicU8 = AtomicU8::new(0);
 /// A program of this workspace, beside the running test (`target/debug/…`).
 fn agent() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let found = test.ancestors().skip(1).take(2).map(|dir| dir.join("meantime-agent")).find(|path| path.is_file());
+    let found =
+        test.ancestors().skip(1).take(2).map(|dir| dir.join("meantime-agent")).find(|path| path.is_file());
     found.expect("meantime-agent is not beside the test: run `cargo build -p meantime-agent --bins` first")
 }
 
@@ -80,7 +81,8 @@ impl Node {
         chronyd_at(&folder.path().join("chronyd"));
         // Tests run at the same time, in one process or several: a /24 of loopback each.
         let net = NODES.fetch_add(1, Ordering::Relaxed);
-        let tolerances = Tolerances { breach_hold: POLL, clear_hold: POLL, ..Preset::Kubernetes.tolerances() };
+        let tolerances =
+            Tolerances { breach_hold: POLL, clear_hold: POLL, ..Preset::Kubernetes.tolerances() };
         let plan = NodePlan {
             policy: ObjectRef { name: "test".into(), uid: "p".into(), generation: 1 },
             mode: Mode::Observe,
@@ -90,11 +92,11 @@ impl Node {
             sources: String::new(),
             hash: String::new(),
         };
-        let mut object = NodeTime::new("n1", NodeTimeSpec { desired: Desired::Active, plan: None, request: None });
+        let mut object =
+            NodeTime::new("n1", NodeTimeSpec { desired: Desired::Active, plan: None, request: None });
         object.metadata.uid = Some("uid-1".into());
         object.metadata.generation = Some(0);
-        let mut node =
-            Self { folder, agent: None, labs: Vec::new(), net, object, plan, flags: Vec::new() };
+        let mut node = Self { folder, agent: None, labs: Vec::new(), net, object, plan, flags: Vec::new() };
         for _ in 0..count {
             let at = node.add_lab();
             node.plan_source(at);
@@ -108,7 +110,8 @@ impl Node {
         let [_, _, high, low] = pid.to_be_bytes();
         let host = u8::try_from(self.labs.len() + 1).unwrap();
         // 127.x.y.z: x and y from pid and node, so that two runs of this file do not meet.
-        let address = Ipv4Addr::new(127, (high & 0x3f) | 0x40, low ^ self.net.rotate_left(4), host + (self.net << 4));
+        let address =
+            Ipv4Addr::new(127, (high & 0x3f) | 0x40, low ^ self.net.rotate_left(4), host + (self.net << 4));
         let lab = Lab::start(SocketAddr::new(IpAddr::V4(address), 0)).unwrap();
         self.labs.push(lab);
         self.labs.len() - 1
@@ -147,7 +150,10 @@ impl Node {
     /// Hands the plan over with the texts that it has.
     pub fn publish_as_is(&mut self) {
         let text = format!("{}{}{:?}", self.plan.main, self.plan.sources, self.plan.tolerances);
-        self.plan.hash = format!("{:016x}", text.bytes().fold(7_u64, |hash, byte| hash.wrapping_mul(31) ^ u64::from(byte)));
+        self.plan.hash = format!(
+            "{:016x}",
+            text.bytes().fold(7_u64, |hash, byte| hash.wrapping_mul(31) ^ u64::from(byte))
+        );
         self.object.spec.plan = Some((&self.plan).into());
         self.hand_over();
     }

@@ -31,9 +31,13 @@ fn sources_change_live_a_minority_at_a_time() {
     node.unplan_source(0);
     node.publish();
     // 1 of 4 at a time: first the new one comes, and only once it votes the old one goes.
-    node.wait_for("the new source is added, the old one stays", || (node.lines() == [0, 1, 2, 3, 4]).then_some(()));
+    node.wait_for("the new source is added, the old one stays", || {
+        (node.lines() == [0, 1, 2, 3, 4]).then_some(())
+    });
     let generation = node.object.metadata.generation;
-    node.each_status(8, |status| assert_eq!(condition(status, "TimeSynchronized"), "True", "{}", node.story()));
+    node.each_status(8, |status| {
+        assert_eq!(condition(status, "TimeSynchronized"), "True", "{}", node.story())
+    });
     let status = node.wait("the change is confirmed", |status| {
         status.observed_generation == generation && applied(status) == Some(AppliedState::Applied)
     });
@@ -137,7 +141,8 @@ fn retirement_leaves_nothing_and_can_be_taken_back() {
     let status = node.wait("the acknowledgement", |status| status.retired.is_some());
     assert!(status.retired.unwrap().restored);
     assert_eq!(node.chronyds(), [0_u32; 0]);
-    let left = |dir: &str| fs::read_dir(node.path(dir)).unwrap().flatten().map(|e| e.path()).collect::<Vec<_>>();
+    let left =
+        |dir: &str| fs::read_dir(node.path(dir)).unwrap().flatten().map(|e| e.path()).collect::<Vec<_>>();
     assert_eq!([left("run"), left("state")].concat(), [std::path::PathBuf::new(); 0]);
     assert!(node.agent_runs());
     node.object.spec.desired = Desired::Active;

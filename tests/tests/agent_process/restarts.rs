@@ -63,7 +63,8 @@ fn a_ledger_of_another_version_is_set_aside() {
     let mut node = Node::new(4);
     fs::create_dir_all(node.path("state")).unwrap();
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-    let ledger = format!(r#"{{"version": 99, "bootId": "{}", "daemonStarts": 41, "plan": [1]}}"#, boot.trim());
+    let ledger =
+        format!(r#"{{"version": 99, "bootId": "{}", "daemonStarts": 41, "plan": [1]}}"#, boot.trim());
     fs::write(node.path("state/ledger.json"), ledger).unwrap();
     node.up();
     assert!(node.path("state/ledger.json.old").exists());
@@ -89,7 +90,8 @@ fn without_a_cluster_it_goes_on_from_its_ledger() {
     fs::remove_file(node.path("plan.json")).unwrap();
     fs::remove_file(node.path("status.json")).unwrap();
     node.start();
-    let status = node.wait("time outlives the cluster", |status| condition(status, "TimeSynchronized") == "True");
+    let status =
+        node.wait("time outlives the cluster", |status| condition(status, "TimeSynchronized") == "True");
     assert_eq!(status.applied.unwrap().message.as_deref(), Some("the last good plan, from the ledger"));
     assert_eq!(node.lines(), [0, 1, 2, 3]);
 }
