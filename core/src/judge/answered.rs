@@ -21,9 +21,12 @@ use crate::verdict::{AssociationVerdict, ErrorBound, Verdict};
 
 /// Fresh samples from a majority that end a disruption (DESIGN, row 2).
 const FRESH_AFTER_DISRUPTION: u32 = 2;
-/// New samples of every view before it is decided whether all of them moved: chronyd's regression needs as many
-/// to follow a jump (its own floor for an estimate).
-const SAMPLES_TO_DECIDE: u32 = 3;
+/// New samples after which a view that stayed with the oscillator is a dissenter (chronyd's own floor for an
+/// estimate).
+const SAMPLES_TO_STAY: u32 = 3;
+/// New samples after which all views must agree about a jump: chronyd's regression overshoots for about five polls
+/// (a jump of 200 ms was seen as 99, 230, 280, 240, 200 ms on 4.3).
+const SAMPLES_TO_AGREE: u32 = 8;
 /// Fewer independent roots than this can't tell a paused machine from a moved source: a lone view has no
 /// dissenter.
 const ROOTS_TO_DECIDE: u32 = 2;
@@ -84,7 +87,13 @@ pub fn look(
     }
     let views = view::live(associations, &state.polls, tracking.residual);
     let mut host = state.baselines.host(clocks, rate);
-    match decide(state, &views, associations, host, observation, limits) {
+    if let Some(host) = host.filter(|_| state.contradicted()) {
+        // A view on its way back through the oscillator's interval is not one that stayed there.
+        for view in views.iter().filter(|view| !view.interval().overlaps(host)) {
+            state.polls.leaves(&associations[view.index]);
+        }
+    }
+    match decide(state, &views, associations, observation, limits) {
         Decision::Open | Decision::SourcesMoved => {}
         Decision::Harmless => {
             state.baselines.forgive(now);
@@ -139,7 +148,7 @@ pub fn look(
     }
     let carried = figures.bound.is_some_and(|bound| bound.carried);
     if let Some(host) = host.filter(|_| gap.is_some() || carried) {
-        let stays = views.iter().any(|view| view.interval().overlaps(host));
+        let stays = views.iter().any(|view| state.polls.stayed(&associations[view.index]));
         figures.against_baseline(host, figures.residual.unwrap_or(Nanos::ZERO), !stays);
     }
     if let (true, None, Some(bound), Some(good)) = (carried, gap, figures.bound, &mut state.good) {
@@ -155,10 +164,11 @@ pub fn look(
         let named = matches!(associations[index].letter, Letter::Falseticker | Letter::Untrusted);
         match (gap.and(host), group) {
             (Some(host), _) => apart(host),
-            (None, Some(group)) => {
-                (named && reference == Reference::Good)
-                    || (position.is_some_and(|at| !group.has(at)) && apart(group.region))
-            }
+            // The group has seen it; chronyd's letter speaks for what has no view.
+            (None, Some(group)) => match position {
+                Some(at) => !group.has(at) && apart(group.region),
+                None => named,
+            },
             (None, None) => named && voters.usable > 0,
         }
     };
@@ -196,7 +206,7 @@ pub fn look(
     if settled {
         frequency_and_age(state, tracking, limits, now, &mut above);
     }
-    let dissenters = dissenters(gap.and(host), &views, &verdicts, associations);
+    let dissenters = dissenters(gap.is_some(), &views, &verdicts, associations, state);
     let following = state.following.clone();
     let around = Circumstances {
         booting,
@@ -266,11 +276,10 @@ fn decide(
     state: &mut JudgeState,
     views: &[View<'_>],
     associations: &[Association],
-    host: Option<Interval>,
     observation: &Observation,
     limits: &Tolerances,
 ) -> Decision {
-    let (Some(gap), Some(host)) = (state.baselines.gap(), host) else { return Decision::Open };
+    let Some(gap) = state.baselines.gap() else { return Decision::Open };
     if !state.baselines.open() {
         return Decision::Open;
     }
@@ -283,15 +292,14 @@ fn decide(
         let ours = surely && (moved - gap).abs() <= Nanos::SECOND;
         return if ours { Decision::Ours(Cause::Paused(moved)) } else { Decision::SourcesMoved };
     }
-    let watched = |view: &View<'_>| {
-        state.polls.of(&associations[view.index]).is_some_and(|track| track.watched >= SAMPLES_TO_DECIDE)
-    };
-    if views.is_empty() || !views.iter().all(watched) {
+    let track = |view: &View<'_>| state.polls.of(&associations[view.index]);
+    let watched =
+        |least: u32| views.iter().all(|view| track(view).is_some_and(|track| track.watched >= least));
+    if views.is_empty() || !watched(SAMPLES_TO_STAY) {
         return Decision::Open;
     }
-    state.baselines.close();
-    let stays = views.iter().any(|view| view.interval().overlaps(host));
-    match agreeing(views, None) {
+    let stays = views.iter().any(|view| track(view).is_some_and(|track| !track.left));
+    let decision = match agreeing(views, None) {
         Agreement::Group(group)
             if !stays && group.roots >= ROOTS_TO_DECIDE && (0..views.len()).all(|at| group.has(at)) =>
         {
@@ -301,8 +309,13 @@ fn decide(
                 Decision::Ours(Cause::ViewsMoved(gap))
             }
         }
+        Agreement::Group(_) | Agreement::Nobody | Agreement::Tied if !stays && !watched(SAMPLES_TO_AGREE) => {
+            return Decision::Open;
+        }
         Agreement::Group(_) | Agreement::Nobody | Agreement::Tied => Decision::SourcesMoved,
-    }
+    };
+    state.baselines.close();
+    decision
 }
 
 /// The one of larger size.
@@ -334,19 +347,18 @@ fn association(
 
 /// Who disagrees: in a contradiction those who stay with our oscillator, else those who are rejected.
 fn dissenters<'a>(
-    contradicted: Option<Interval>,
+    contradicted: bool,
     views: &[View<'_>],
     verdicts: &[AssociationVerdict],
     associations: &'a [Association],
+    state: &JudgeState,
 ) -> Vec<&'a str> {
     let name = |index: usize| associations[index].source.as_deref();
-    match contradicted {
-        Some(host) => views
-            .iter()
-            .filter(|view| view.interval().overlaps(host))
-            .filter_map(|view| name(view.index))
-            .collect(),
-        None => verdicts.iter().filter(|one| one.rejected).filter_map(|one| name(one.index)).collect(),
+    if contradicted {
+        let stayed = views.iter().filter(|view| state.polls.stayed(&associations[view.index]));
+        stayed.filter_map(|view| name(view.index)).collect()
+    } else {
+        verdicts.iter().filter(|one| one.rejected).filter_map(|one| name(one.index)).collect()
     }
 }
 

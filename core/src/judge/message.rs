@@ -207,7 +207,8 @@ pub fn clock(quote: &Quote, scene: &Scene<'_>, tolerances: &Tolerances) -> Strin
     if let Some((name, tier)) = scene.following {
         let _ = write!(line, "; following {name} (tier {tier})");
     }
-    if !scene.dissenters.is_empty() {
+    // One bad source is told at the source; a node that is right stays quiet.
+    if !scene.dissenters.is_empty() && quote.reason != Reason::InTolerance {
         let verb = if quote.gap.is_some() { "with the oscillator" } else { "rejected" };
         let _ = write!(line, "; {verb}: {}", names(&scene.dissenters));
     }
@@ -228,6 +229,9 @@ pub fn sources_low(reason: Reason, voters: &Voters, tolerances: &Tolerances) -> 
             "{answering} of {known} sources answer but no majority agrees; find who is wrong: kubectl get nt"
         );
     }
+    if reason == Reason::Enough {
+        return format!("enough sources usable (minSources {least})");
+    }
     format!("{usable} of {known} sources usable (minSources {least})")
 }
 
@@ -238,7 +242,7 @@ pub fn partitioned(
     forecast: Option<Nanos>,
     tolerances: &Tolerances,
 ) -> String {
-    let Voters { known, usable, answering, .. } = voters;
+    let Voters { known, answering, .. } = voters;
     match reason {
         Reason::NoUsableSource => {
             let mut line =
@@ -255,7 +259,7 @@ pub fn partitioned(
             line
         }
         Reason::VotersDisagree => format!("{answering} of {known} sources answer, but contradict each other"),
-        _ => format!("{usable} of {known} sources usable"),
+        _ => "at least one source can be used".to_owned(),
     }
 }
 

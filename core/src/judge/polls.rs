@@ -36,6 +36,8 @@ pub struct Track {
     pub fresh: u32,
     /// Good samples since [`Polls::watch_from_here`].
     pub watched: u32,
+    /// Its view has left the oscillator since [`Polls::watch_from_here`].
+    pub left: bool,
     /// Good samples since the association is known.
     pub samples: u32,
     /// Lowest distance (RTT/2 + root distance) of a packet, and when it was seen.
@@ -59,6 +61,7 @@ impl Track {
             unanswered,
             fresh: counters.good,
             watched: 0,
+            left: false,
             samples: counters.good,
             floor,
             looked: now,
@@ -147,9 +150,19 @@ impl Polls {
     pub fn expect_fresh(&mut self) {
         self.tracks.values_mut().for_each(|track| track.fresh = 0);
     }
-    /// Starts counting [`Track::watched`] anew.
+    /// Starts [`Track::watched`] and [`Track::left`] anew.
     pub fn watch_from_here(&mut self) {
-        self.tracks.values_mut().for_each(|track| track.watched = 0);
+        self.tracks.values_mut().for_each(|track| (track.watched, track.left) = (0, false));
+    }
+    /// The view of this association does not agree with the oscillator now.
+    pub fn leaves(&mut self, association: &Association) {
+        if let Some(track) = association.address.and_then(|address| self.tracks.get_mut(&address)) {
+            track.left = true;
+        }
+    }
+    /// Whether its view has stayed with the oscillator all the time, a new sample included.
+    pub fn stayed(&self, association: &Association) -> bool {
+        self.of(association).is_some_and(|track| !track.left && track.watched > 0)
     }
     /// The track of an association; none while its name is unresolved.
     pub fn of(&self, association: &Association) -> Option<&Track> {
