@@ -8,6 +8,8 @@
 //! → [`Vm::run`]); user networking, where the host's loopback is 10.0.2.2. Lab servers appear under addresses of their
 //! own by `meantime-lab relay`, since chronyd tells sources apart by address alone.
 
+mod text;
+
 use crate::lab::clock::{self, Clocks};
 use crate::lab::probe::Probe;
 use crate::lab::{Lab, LabError};
@@ -15,11 +17,12 @@ use meantime_core::units::Nanos;
 use serde::de::DeserializeOwned;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+use text::{base64, from_base64, utc};
 
 /// From qemu's start to the guest's `ready`: 3 s alone, 20 s seen on a busy two-core machine.
 const BOOT: Duration = Duration::from_secs(90);
@@ -101,8 +104,9 @@ pub struct VmOptions {
     pub rtc: Rtc,
     /// Files to bring: (here, path in the guest). Programs lose their debug sections on the way.
     pub files: Vec<(PathBuf, &'static str)>,
-    /// Lab servers: (address in the guest, here). They answer on the guest's port 123 of that address.
-    pub servers: Vec<(IpAddr, SocketAddr)>,
+    /// Lab servers: (in the guest, here). Each has an address of its own in the guest. The agent takes a holder of
+    /// port 123 for a time daemon, so its sources are better at another one.
+    pub servers: Vec<(SocketAddr, SocketAddr)>,
 }
 
 impl Default for VmOptions {
@@ -291,15 +295,15 @@ impl Vm {
         self.monitor("cont")
     }
 
-    /// Makes lab servers appear in the guest, each on port 123 of its own address.
-    fn relay(&mut self, servers: &[(IpAddr, SocketAddr)]) -> Result<(), VmError> {
+    /// Makes lab servers appear in the guest, each at an address of its own.
+    fn relay(&mut self, servers: &[(SocketAddr, SocketAddr)]) -> Result<(), VmError> {
         if servers.is_empty() {
             return Ok(());
         }
         let mut routes = String::new();
         for (guest, here) in servers {
-            self.ok(&format!("ip addr add {guest} dev lo"))?;
-            let _ = write!(routes, " {}={HOST}:{}", SocketAddr::new(*guest, 123), here.port());
+            self.ok(&format!("ip addr add {} dev lo", guest.ip()))?;
+            let _ = write!(routes, " {guest}={HOST}:{}", here.port());
         }
         self.start(&format!("meantime-lab relay{routes}"), "/tmp/relay.log")?;
         self.ok("for i in $(seq 100); do grep -q ready /tmp/relay.log && exit; sleep 0.1; done; cat /tmp/relay.log; exit 1").map(drop)
@@ -432,76 +436,4 @@ fn initrd(image: &Path, folder: &Path, files: &[(PathBuf, &str)]) -> Result<(), 
         what: "packing the guest's files".into(),
         output: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
-}
-
-/// `2025-11-21T23:00:00`, as qemu takes it.
-fn utc(unix_seconds: i64) -> String {
-    // Days to civil date: H. Hinnant, "chrono-compatible low-level date algorithms".
-    let (days, second) = (unix_seconds.div_euclid(86_400), unix_seconds.rem_euclid(86_400));
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let day_of_era = z.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", second / 3_600, second / 60 % 60, second % 60)
-}
-
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// RFC 4648, for a line protocol that the guest's busybox speaks too.
-fn base64(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0_usize, |word, byte| (word << 8) | usize::from(*byte))
-            << (8 * (3 - chunk.len()));
-        for position in 0..4 {
-            let letter = ALPHABET[(word >> (18 - 6 * position)) & 63];
-            text.push(if position <= chunk.len() { char::from(letter) } else { '=' });
-        }
-    }
-    text
-}
-
-fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim_end_matches('=').bytes().map(|letter| {
-        ALPHABET.iter().position(|known| *known == letter).and_then(|digit| u32::try_from(digit).ok())
-    });
-    let digits: Vec<u32> = digits.collect::<Option<_>>()?;
-    let mut bytes = Vec::new();
-    for chunk in digits.chunks(4) {
-        let word = chunk.iter().fold(0_u32, |word, digit| (word << 6) | digit) << (6 * (4 - chunk.len()));
-        bytes.extend_from_slice(&word.to_be_bytes()[1..chunk.len()]);
-    }
-    Some(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    #[rstest]
-    #[case("", "")]
-    #[case("f", "Zg==")]
-    #[case("fo", "Zm8=")]
-    #[case("foo", "Zm9v")]
-    #[case("foobar", "Zm9vYmFy")]
-    fn rfc_4648_vectors(#[case] text: &str, #[case] encoded: &str) {
-        assert_eq!(base64(text.as_bytes()), encoded);
-        assert_eq!(from_base64(encoded).unwrap(), text.as_bytes());
-    }
-
-    #[rstest]
-    #[case(0, "1970-01-01T00:00:00")]
-    #[case(951_782_399, "2000-02-28T23:59:59")]
-    #[case(951_782_400, "2000-02-29T00:00:00")]
-    #[case(1_795_305_600, "2026-11-22T00:00:00")]
-    #[case(536_457_599, "1986-12-31T23:59:59")]
-    fn known_dates(#[case] unix: i64, #[case] text: &str) {
-        assert_eq!(utc(unix), text);
-    }
 }

@@ -4,7 +4,7 @@
 use meantime_core::units::Nanos;
 use meantime_tests::lab::{Lab, clock};
 use meantime_tests::vm::{ClockError, Rtc, Vm, VmError, VmOptions};
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 const DAY: i64 = 86_400;
@@ -15,7 +15,7 @@ fn boot(rtc: Rtc, labs: &[Lab]) -> Vm {
     let servers = labs
         .iter()
         .zip(1..)
-        .map(|(lab, number)| (IpAddr::from([10, 99, 0, number]), lab.address()))
+        .map(|(lab, number)| (SocketAddr::from(([10, 99, 0, number], 123)), lab.address()))
         .collect();
     Vm::boot(&VmOptions { suite: "bookworm", rtc, servers, ..VmOptions::default() }).unwrap()
 }
