@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
     status = "TimeSourceStatus",
     derive = "PartialEq",
     doc = "TimeSource declares where time comes from: one NTP server or one pool, its tier and its manners.",
+    selectable = ".spec.tier",
     printcolumn(name = "Tier", type_ = "integer", json_path = ".spec.tier"),
     printcolumn(name = "Address", type_ = "string", json_path = ".status.address"),
     printcolumn(

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
     status = "TimeSyncPolicyStatus",
     derive = "PartialEq",
     doc = "TimeSyncPolicy declares how right the clocks of the selected nodes must be, and which sources they use.",
+    selectable = ".spec.mode",
     printcolumn(name = "Mode", type_ = "string", json_path = ".status.effective.mode"),
     printcolumn(
         name = "Ready",

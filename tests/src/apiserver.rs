@@ -22,6 +22,7 @@ use kube::api::{Api, Patch, PatchParams};
 use process::Process;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// Waits are counted in polls of this length, so that no clock is read.
@@ -324,4 +325,17 @@ fn free_ports<const N: usize>() -> Result<[u16; N], ApiServerError> {
         held.push(listener);
     }
     Ok(ports)
+}
+
+/// The server that the tests of one binary share while they run at the same time; it ends with the last of them.
+pub async fn shared() -> Result<Arc<ApiServer>, ApiServerError> {
+    static SHARED: tokio::sync::Mutex<Weak<ApiServer>> = tokio::sync::Mutex::const_new(Weak::new());
+    let mut shared = SHARED.lock().await;
+    if let Some(running) = shared.upgrade() {
+        return Ok(running);
+    }
+    let server = Arc::new(ApiServer::start(Options::default()).await?);
+    server.install_crds().await?;
+    *shared = Arc::downgrade(&server);
+    Ok(server)
 }

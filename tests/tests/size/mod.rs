@@ -1,0 +1,169 @@
+//! A NodeTime as full as operator and agent make it: planned by core from declared sources, everything observed.
+
+use super::api;
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::api::{Patch, PatchParams};
+use meantime_core::chrony::{ChronyVersion, Letter};
+use meantime_core::conditions::{Conditions, Judgement, Reason, Status};
+use meantime_core::plan::plan;
+use meantime_core::snapshot::{NodeFacts, NodePlan, Snapshot};
+use meantime_core::validate::validate;
+use meantime_crds::common::Time;
+use meantime_crds::nodetime::{
+    AgentInfo, AppliedPlan, AppliedState, AssociationStatus, ChronyInfo, ClockInfo, Desired, Plan, Profile,
+    Reachability,
+};
+use meantime_crds::{NodeTime, NodeTimeSpec, NodeTimeStatus, TimeSource, TimeSyncPolicy, convert};
+use meantime_tests::apiserver;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const UID: &str = "7c3e2f0a-5a0e-4b0e-9f0a-0c1d2e3f4a5b";
+
+/// The plan that core makes of so many sources with names of usual length.
+fn planned(node: &str, sources: u32) -> Arc<NodePlan> {
+    let source = |number: u32| -> TimeSource {
+        let object = json!({
+            "apiVersion": "meantime.dev/v1alpha1", "kind": "TimeSource",
+            "metadata": {"name": format!("source-{number}"), "uid": UID, "generation": 1},
+            "spec": {
+                "tier": 1 + number / 4, "scope": "Site", "independence": format!("provider-{number}"),
+                "server": {"address": format!("ntp{number}.dc1.corp.example.com"), "minPoll": 4, "maxPoll": 6},
+            },
+        });
+        serde_json::from_value(object).unwrap()
+    };
+    let policy: TimeSyncPolicy = serde_json::from_value(json!({
+        "apiVersion": "meantime.dev/v1alpha1", "kind": "TimeSyncPolicy",
+        "metadata": {"name": "databases", "uid": UID, "generation": 2},
+        "spec": {"nodeSelector": {}, "sources": {"selector": {}}, "mode": "Managed"},
+    }))
+    .unwrap();
+    let snapshot = Snapshot {
+        sources: (0..sources).map(|number| source(number).to_core().unwrap()).collect(),
+        policies: vec![policy.to_core().unwrap()],
+        nodes: vec![NodeFacts {
+            name: node.to_owned(),
+            uid: UID.to_owned(),
+            labels: BTreeMap::new(),
+            chrony: Some(ChronyVersion::new(4, 6, 1)),
+            previous: None,
+        }],
+        ..Snapshot::default()
+    };
+    Arc::clone(plan(&validate(&snapshot)).nodes[node].plan().unwrap())
+}
+
+fn association(number: u32) -> AssociationStatus {
+    AssociationStatus {
+        source: Some(format!("source-{number}")),
+        address: Some(format!("2001:db8:1234:5678::{number:x}")),
+        role: meantime_core::snapshot::Role::Driver.into(),
+        state: Letter::Selected.word().to_owned(),
+        letter: Letter::Selected.to_char().to_string(),
+        usable: true,
+        rejected: true,
+        unanswered: 12,
+        reachability: Reachability::Answering,
+        offset_nanoseconds: Some(-91_234_567),
+        uncertainty_nanoseconds: Some(380_123),
+        delay_nanoseconds: Some(12_250_123),
+        refid: Some("47505300".to_owned()),
+        stratum: Some(2),
+        sample_age_nanoseconds: Some(12_345_678_901),
+    }
+}
+
+/// A NodeTime with `sources` associations in plan and status, every field written.
+pub fn node_time(name: &str, sources: u32) -> NodeTime {
+    let plan = planned(name, sources);
+    assert_eq!(plan.associations.len(), usize::try_from(sources).unwrap());
+    let message =
+        "TimeSynchronized: offset +12µs ± 410µs (limit 50ms, bound limit 500ms), following source-0 (tier 1)";
+    let judgement = |status, reason| Judgement::new(status, reason, message);
+    let conditions = Conditions {
+        synchronized: judgement(Status::True, Reason::InTolerance),
+        offset_high: judgement(Status::False, Reason::InTolerance),
+        sources_low: judgement(Status::False, Reason::Enough),
+        partitioned: judgement(Status::False, Reason::SourceUsable),
+        daemon_down: judgement(Status::False, Reason::Answering),
+    };
+    let now = Timestamp::from_second(1_795_303_500).unwrap();
+    let ready =
+        convert::condition(&[], "Ready", Status::True, "Applied", "plan 9f86d081884c7d65 runs", Some(2), now);
+    let mut all = vec![ready];
+    all.extend(convert::judged(&[], &conditions, Some(2), now));
+    let mut node = NodeTime::new(
+        name,
+        NodeTimeSpec { desired: Desired::Active, plan: Some(Plan::from(&*plan)), request: None },
+    );
+    node.status = Some(NodeTimeStatus {
+        observed_generation: Some(2),
+        conditions: all,
+        agent: Some(AgentInfo { version: "0.1.0".into() }),
+        chrony: Some(ChronyInfo { version: "4.6.1".into() }),
+        boot_id: Some(UID.into()),
+        sequence: Some(123_456),
+        applied: Some(AppliedPlan {
+            hash: Some(plan.hash.clone()),
+            overlay_hash: Some("e3b0c44298fc1c14".into()),
+            object_uid: Some(UID.into()),
+            generation: Some(2),
+            state: AppliedState::Applied,
+            message: Some("confirmed: time is not worse than before".into()),
+        }),
+        clock: Some(ClockInfo { profile: Profile::Real, reason: "Managed".into(), message: None }),
+        associations: (0..sources).map(association).collect(),
+        offset: Some("+12µs".into()),
+        offset_nanoseconds: Some(12_345),
+        error_bound: Some("410µs".into()),
+        error_bound_nanoseconds: Some(410_123),
+        expected_error_bound_nanoseconds: Some(400_123),
+        error_bound_carried: Some(false),
+        headroom_nanoseconds: Some(49_987_655),
+        residual_nanoseconds: Some(-3_123),
+        disagreement_nanoseconds: Some(12_345),
+        source: Some("source-0".into()),
+        tier: Some(1),
+        voters: Some(format!("{sources}/{sources}")),
+        usable_voters: Some(i32::try_from(sources).unwrap()),
+        observed_at: Some(Time(now)),
+        retired: None,
+        request: None,
+    });
+    node
+}
+
+/// As stored: written by two field managers, with the ownerReference to its Node, read back as JSON.
+async fn stored_bytes(name: &str, sources: u32) -> (usize, usize) {
+    let server = apiserver::shared().await.unwrap();
+    let client = server.admin().await.unwrap();
+    let node = node_time(name, sources);
+    let mut object = serde_json::to_value(&node).unwrap();
+    let status = object.as_object_mut().unwrap().remove("status").unwrap();
+    object["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "v1", "kind": "Node", "name": name, "uid": UID}]);
+    let api = api(&client, "NodeTime");
+    let spec_writer = PatchParams::apply(meantime_core::names::MANAGER_OPERATOR_SPEC);
+    api.patch(name, &spec_writer, &Patch::Apply(&object)).await.unwrap();
+    object.as_object_mut().unwrap().remove("spec");
+    object["metadata"] = json!({"name": name});
+    object["status"] = status;
+    let status_writer = PatchParams::apply(meantime_core::names::MANAGER_AGENT_STATUS);
+    let stored = api.patch_status(name, &status_writer, &Patch::Apply(&object)).await.unwrap();
+    let whole = serde_json::to_string(&stored).unwrap().len();
+    let mut bare = stored;
+    bare.managed_fields_mut().clear();
+    (whole, serde_json::to_string(&bare).unwrap().len())
+}
+
+#[tokio::test]
+async fn a_nodetime_stays_small() {
+    for (sources, most) in [(4, 6_000), (12, 10_000)] {
+        let (whole, bare) = stored_bytes(&format!("size-{sources}"), sources).await;
+        println!("nodetime_bytes_{sources}: {whole} with managedFields, {bare} without");
+        assert!(whole <= most, "{whole} bytes with {sources} associations, at most {most} promised");
+    }
+}
