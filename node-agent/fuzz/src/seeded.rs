@@ -56,12 +56,8 @@ pub fn mutated(input: &[u8], other: &[u8], chance: &mut Chance) -> Vec<u8> {
                 bytes.extend(piece);
             }
             _ => {
-                bytes = bytes
-                    .iter()
-                    .take(at)
-                    .chain(other.iter().skip(chance.below(other.len())))
-                    .copied()
-                    .collect()
+                bytes.truncate(at);
+                bytes.extend(other.iter().skip(chance.below(other.len())));
             }
         }
     }
