@@ -1,0 +1,104 @@
+//! The agent on a clock that may really be moved: boot a year off, a lie that moves the clock, a paused machine, a
+//! second daemon, somebody's step. Ground truth is the guest's true error, sampled beside the agent's words: a look
+//! that finds TimeSynchronized=True on a clock wrong beyond `maxOffset` fails the scene.
+//!
+//! The verdict is read from the agent's own /metrics in the guest, the state of the daemon from its status file.
+
+mod vm_node;
+
+use meantime_core::units::Nanos;
+use meantime_tests::vm::Rtc;
+use vm_node::{GuestNode, HOUR, YEAR};
+
+#[test]
+fn a_boot_a_year_behind_is_stepped_once_and_never_again() {
+    let mut node = GuestNode::boot(Rtc::Off(-365 * 86_400), 4);
+    assert!(node.error().error < -(YEAR - HOUR), "{:?}", node.error());
+    node.start_agent();
+    node.wait_good("stepped in the boot window, judged good");
+    assert_eq!(node.steps(), 1, "{}", node.story());
+
+    // A crash later: the same boot, so no leave to step, though the clock is an hour off.
+    let ahead = node.shift(3_600);
+    node.vm.ok("kill -9 $(cat /run/meantime/chrony/chronyd.pid)").unwrap();
+    node.wait("told", |seen| seen.reason == "ClockDisrupted" || seen.status == "False");
+    node.wait("False while an hour off", |seen| seen.status == "False");
+    node.watch_for(Nanos::from_secs(10));
+    assert_eq!(node.steps(), 1, "{}", node.story());
+    assert!(node.error().error > ahead - Nanos::from_secs(60), "still ahead: nobody stepped in anger");
+    node.report("boot");
+}
+
+#[test]
+fn a_lying_majority_moves_the_clock_and_bound_contradicted_latches_over_a_perfect_residual() {
+    let mut node = GuestNode::boot(Rtc::Right, 4);
+    node.start_agent();
+    node.wait_good("judged good");
+    node.wait_baseline();
+    node.labs[1..].iter().for_each(|lab| lab.set("offset=400ms").unwrap());
+    node.wait("BoundContradicted", |seen| seen.status == "False" && seen.reason == "BoundContradicted");
+    // The real profile: chronyd has followed the lie, its residual says "perfect", the clock is 400 ms off.
+    node.wait_moved(Nanos::from_millis(400));
+    node.wait("a residual that reads nothing, the latch holding", |seen| {
+        assert_eq!((seen.status.as_str(), seen.reason.as_str()), ("False", "BoundContradicted"));
+        seen.residual.is_some_and(|residual| residual.abs() < Nanos::from_millis(10))
+    });
+    node.watch_for(Nanos::from_secs(10));
+    let seen = node.look();
+    assert_eq!(
+        (seen.status.as_str(), seen.reason.as_str()),
+        ("False", "BoundContradicted"),
+        "{}",
+        node.story()
+    );
+    assert!(
+        seen.offset.is_some_and(|offset| (offset - Nanos::from_millis(400)).abs() < Nanos::from_millis(100)),
+        "{seen:?}"
+    );
+    node.labs[1..].iter().for_each(|lab| lab.set("offset=0").unwrap());
+    node.wait_good("healed");
+    node.report("lie");
+}
+
+#[test]
+fn a_paused_machine_is_told_by_its_rtc() {
+    let mut node = GuestNode::boot(Rtc::Right, 4);
+    node.start_agent();
+    node.wait_good("judged good");
+    node.pause_for(8);
+    node.wait("ClockDisrupted", |seen| seen.status == "Unknown" && seen.reason == "ClockDisrupted");
+    // Behind by eight seconds: never True until slewed back, and nobody steps.
+    node.wait("False while seconds behind", |seen| seen.status == "False");
+    node.watch_for(Nanos::from_secs(10));
+    assert_eq!(node.steps(), 0, "{}", node.story());
+    node.report("pause");
+}
+
+#[test]
+fn a_second_daemon_is_named_and_our_own_only_measures_beside_it() {
+    let mut node = GuestNode::boot(Rtc::Right, 4);
+    node.start_agent();
+    node.wait_good("judged good");
+    assert_eq!(node.clock_word(), "Managed");
+    node.start_rival();
+    node.wait_clock_word("CompetingDaemon");
+    let flags = node.vm.ok("tr '\\0' ' ' </proc/$(cat /run/meantime/chrony/chronyd.pid)/cmdline").unwrap();
+    assert!(flags.split(' ').any(|flag| flag == "-x"), "{flags}");
+    node.stop_rival();
+    node.wait_clock_word("Managed");
+    node.wait_good("steering again");
+    node.report("rival");
+}
+
+#[test]
+fn somebody_elses_step_is_told_at_once_and_not_answered_by_a_step() {
+    let mut node = GuestNode::boot(Rtc::Right, 4);
+    node.start_agent();
+    node.wait_good("judged good");
+    node.shift(5);
+    node.wait("ClockDisrupted", |seen| seen.reason == "ClockDisrupted");
+    node.wait("False while seconds ahead", |seen| seen.status == "False");
+    node.watch_for(Nanos::from_secs(10));
+    assert_eq!(node.steps(), 0, "{}", node.story());
+    node.report("step");
+}
