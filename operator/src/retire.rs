@@ -343,7 +343,7 @@ async fn send_all(writer: &Writer, writes: Vec<Write>) -> Result<(), RetireError
 /// A failed write is tried again with the next look; losing the Lease ends it.
 fn sent(outcome: Outcome) -> Result<(), RetireError> {
     match outcome {
-        Outcome::Written => Ok(()),
+        Outcome::Written(_) => Ok(()),
         Outcome::Closed => Err(RetireError::LeaseLost),
         Outcome::Failed(WriteError::Refused { source, .. }) => {
             Err(RetireError::Api { what: "a write", source })

@@ -107,8 +107,8 @@ impl Write {
 /// How a write ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It is done (or the object that it was about is gone).
-    Written,
+    /// It is done, and the object has this resourceVersion since; none = the object is gone.
+    Written(Option<String>),
     /// Not sent: this operator does not lead any more.
     Closed,
     /// Refused or unanswered; tried again later.
@@ -169,16 +169,16 @@ impl Writer {
             Outcome::Failed(error)
         };
         match tokio::time::timeout(self.limit, self.request(write)).await {
-            Ok(Ok(())) => {
+            Ok(Ok(version)) => {
                 self.metrics.wrote(target, "written");
-                Outcome::Written
+                Outcome::Written(version)
             }
             // The Node, source or policy is gone: the watch will say so.
             Ok(Err(kube::Error::Api(status)))
                 if status.code == 404 && !matches!(write, Write::Spec { .. }) =>
             {
                 self.metrics.wrote(target, "gone");
-                Outcome::Written
+                Outcome::Written(None)
             }
             Ok(Err(source)) => {
                 failed(WriteError::Refused { target, name: name.to_owned(), source: Box::new(source) })
@@ -189,7 +189,7 @@ impl Writer {
         }
     }
 
-    async fn request(&self, write: &Write) -> Result<(), kube::Error> {
+    async fn request(&self, write: &Write) -> Result<Option<String>, kube::Error> {
         match write {
             Write::Spec { name, node_uid, spec } => self.spec(name, node_uid, spec).await,
             Write::Retire { name } => {
@@ -198,12 +198,12 @@ impl Writer {
                     ..PatchParams::default()
                 };
                 let body = json!({"spec": {"desired": Desired::Retired}});
-                self.api::<NodeTime>().patch(name, &params, &Patch::Merge(&body)).await.map(|_| ())
+                self.api::<NodeTime>().patch(name, &params, &Patch::Merge(&body)).await.map(version)
             }
             Write::Delete { name, uid } => {
                 let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
                 let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-                self.api::<NodeTime>().delete(name, &params).await.map(|_| ())
+                self.api::<NodeTime>().delete(name, &params).await.map(|_| None)
             }
             Write::Conditions { node, uid, conditions } => {
                 self.conditions(node, uid, &conditions_json(conditions, clock::wall())).await
@@ -223,7 +223,12 @@ impl Writer {
         Api::all(self.client.clone())
     }
 
-    async fn spec(&self, name: &str, node_uid: &str, spec: &NodeTimeSpec) -> Result<(), kube::Error> {
+    async fn spec(
+        &self,
+        name: &str,
+        node_uid: &str,
+        spec: &NodeTimeSpec,
+    ) -> Result<Option<String>, kube::Error> {
         let api = self.api::<NodeTime>();
         let params = PatchParams::apply(MANAGER_OPERATOR_SPEC).force();
         let body = json!({
@@ -249,24 +254,25 @@ impl Writer {
                     field_manager: Some(MANAGER_OPERATOR_SPEC.into()),
                     ..PatchParams::default()
                 };
-                api.patch(name, &params, &Patch::Merge(&body)).await.map(|_| ())
+                api.patch(name, &params, &Patch::Merge(&body)).await.map(version)
             }
-            Ok(_) | Err(_) => Ok(()),
+            Ok(stored) => Ok(stored.metadata.resource_version),
+            Err(stored) => Ok(stored.metadata.resource_version),
         }
     }
 
     /// `status` is either `{"conditions": […]}` or empty, which removes ours.
-    async fn conditions(&self, node: &str, uid: &str, status: &Value) -> Result<(), kube::Error> {
+    async fn conditions(&self, node: &str, uid: &str, status: &Value) -> Result<Option<String>, kube::Error> {
         let api: Api<PartialObjectMeta<Node>> = Api::all(self.client.clone());
         let params = PatchParams::apply(MANAGER_OPERATOR_CONDITIONS).force();
         // the uid is a precondition: a re-created Node of the same name is somebody else
         let body = json!({
             "apiVersion": "v1", "kind": "Node", "metadata": {"name": node, "uid": uid}, "status": status,
         });
-        api.patch_status(node, &params, &Patch::Apply(&body)).await.map(|_| ())
+        api.patch_status(node, &params, &Patch::Apply(&body)).await.map(version)
     }
 
-    async fn status<K>(&self, name: &str, status: &impl Serialize) -> Result<(), kube::Error>
+    async fn status<K>(&self, name: &str, status: &impl Serialize) -> Result<Option<String>, kube::Error>
     where
         K: Resource<Scope = kube::core::ClusterResourceScope, DynamicType = ()>
             + Clone
@@ -277,11 +283,11 @@ impl Writer {
         let body = json!({
             "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": {"name": name}, "status": status,
         });
-        self.api::<K>().patch_status(name, &params, &Patch::Apply(&body)).await.map(|_| ())
+        self.api::<K>().patch_status(name, &params, &Patch::Apply(&body)).await.map(version)
     }
 
     /// Server-side apply can't merge into an object that breaks its own schema; a merge patch can.
-    async fn broken<K>(&self, name: &str, status: &impl Serialize) -> Result<(), kube::Error>
+    async fn broken<K>(&self, name: &str, status: &impl Serialize) -> Result<Option<String>, kube::Error>
     where
         K: Resource<Scope = kube::core::ClusterResourceScope, DynamicType = ()>
             + Clone
@@ -291,8 +297,12 @@ impl Writer {
         let params =
             PatchParams { field_manager: Some(MANAGER_OPERATOR_STATUS.into()), ..PatchParams::default() };
         let body = json!({"status": status});
-        self.api::<K>().patch_status(name, &params, &Patch::Merge(&body)).await.map(|_| ())
+        self.api::<K>().patch_status(name, &params, &Patch::Merge(&body)).await.map(version)
     }
+}
+
+fn version<K: Resource>(stored: K) -> Option<String> {
+    stored.meta().resource_version.clone()
 }
 
 fn conditions_json(conditions: &[(ConditionKind, Told, Timestamp)], heartbeat: Timestamp) -> Value {

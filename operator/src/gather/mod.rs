@@ -66,8 +66,7 @@ impl Stores {
             watched(Api::all(client.clone()), all("TimeSyncPolicy"), shed_guarded, |_, _| false);
         let (node_times, drive_node_times) =
             watched(Api::all(client.clone()), all("NodeTime"), shed_guarded, |_, _| false);
-        let (nodes, drive_nodes) =
-            watched(Api::all(client.clone()), all("Node"), shed_node, |old, new| old == new);
+        let (nodes, drive_nodes) = watched(Api::all(client.clone()), all("Node"), shed_node, same_node);
         let (pods, drive_pods) = watched(
             Api::namespaced(client.clone(), &scope.namespace),
             ("Pod", config.clone().labels(&scope.agent_selector), bells(), metrics.clone()),
@@ -169,6 +168,7 @@ fn shed_node(node: &mut Node) {
     *node = Node::default();
     node.metadata.name = metadata.name;
     node.metadata.uid = metadata.uid;
+    node.metadata.resource_version = metadata.resource_version;
     node.metadata.labels = metadata.labels;
     let mut conditions = status.and_then(|status| status.conditions).unwrap_or_default();
     conditions.retain(|condition| condition.type_.starts_with(CONDITION_DOMAIN));
@@ -178,6 +178,13 @@ fn shed_node(node: &mut Node) {
             ..Default::default()
         });
     }
+}
+
+/// Kubelet writes its Node every few minutes: nothing that is looked at here.
+fn same_node(old: &Node, new: &Node) -> bool {
+    old.metadata.uid == new.metadata.uid
+        && old.metadata.labels == new.metadata.labels
+        && old.status == new.status
 }
 
 /// Of a pod, its node and whether it is ready are kept.

@@ -4,6 +4,7 @@
 //! sources, what was written and is not yet seen, what failed and rests. A follower decides like a leader (its memory
 //! stays warm); only the loop knows who sends.
 
+use super::rest::Rest;
 use crate::apply::expect::Expected;
 use crate::apply::write::Write;
 use crate::apply::{RETIRE_PATIENCE, Retirement, SpecChange, Standing, Wanted, answer, request, spec_change};
@@ -41,12 +42,12 @@ pub struct Job {
 
 #[derive(Clone, Debug)]
 enum Remember {
-    Nothing,
-    Spec(Option<Standing>, Standing),
-    Conditions(NodeConditions, NodeConditions),
-    Source(Box<Option<TimeSourceStatus>>, Box<Option<TimeSourceStatus>>),
-    Policy(Box<Option<TimeSyncPolicyStatus>>, Box<Option<TimeSyncPolicyStatus>>),
+    Spec(Standing),
+    Conditions(NodeConditions),
+    Source(Box<TimeSourceStatus>),
+    Policy(Box<TimeSyncPolicyStatus>),
     Broken(String, i64),
+    Deleted(String),
 }
 
 /// What one pass wants.
@@ -83,16 +84,18 @@ pub struct Memory {
     /// Which agents are silent.
     pub tracker: Tracker,
     news: SourceNews,
-    specs: Expected<Option<Standing>>,
+    specs: Expected<Standing>,
     node_conditions: Expected<NodeConditions>,
-    sources: Expected<Option<TimeSourceStatus>>,
-    policies: Expected<Option<TimeSyncPolicyStatus>>,
+    sources: Expected<TimeSourceStatus>,
+    policies: Expected<TimeSyncPolicyStatus>,
     /// When the conditions of a Node (by uid) were last written, or should have been.
     beaten: BTreeMap<String, BootTime>,
     /// When a NodeTime (by uid) was first seen Retired.
     asked: BTreeMap<String, BootTime>,
     /// Broken objects (uid, generation) that were told of.
     told_broken: BTreeSet<(String, i64)>,
+    /// NodeTimes (by uid) that were deleted and that the cache still shows.
+    deleted: BTreeSet<String>,
     rest: Rest,
 }
 
@@ -109,6 +112,7 @@ impl Memory {
             beaten: BTreeMap::new(),
             asked: BTreeMap::new(),
             told_broken: BTreeSet::new(),
+            deleted: BTreeSet::new(),
             rest: Rest::default(),
         }
     }
@@ -132,7 +136,15 @@ impl Memory {
         self.look_at_policies(world, &plan, (now, wall), &mut decision);
         self.look_at_broken(world, wall, &mut decision);
         self.forget(world, now);
-        for moment in [self.tracker.next_look(now), self.news.next_look()].into_iter().flatten() {
+        let moments = [
+            self.tracker.next_look(now),
+            self.news.next_look(),
+            self.specs.next(),
+            self.node_conditions.next(),
+            self.sources.next(),
+            self.policies.next(),
+        ];
+        for moment in moments.into_iter().flatten() {
             decision.look_again(moment);
         }
         decision.jobs.retain(|job| !self.rest.resting(&job.write, now));
@@ -163,8 +175,9 @@ impl Memory {
             NodeOutcome::Unselected => Wanted::Nothing,
         };
         let retirement = self.retirement(name, node_time, now);
-        let cached = node_time.map(Standing::of);
-        let standing_spec = self.specs.pending(name, &cached, now).cloned().unwrap_or_else(|| cached.clone());
+        let version = node_time.and_then(|node_time| node_time.metadata.resource_version.as_deref());
+        let pending = self.specs.pending(name, version, now).cloned();
+        let standing_spec = pending.or_else(|| node_time.map(Standing::of));
         let change =
             spec_change(&wanted, standing_spec.as_ref(), node_time.and_then(request), &node_uid, &retirement);
 
@@ -192,19 +205,20 @@ impl Memory {
                 decision.jobs.push(Job {
                     write: Write::Spec { name: name.to_owned(), node_uid, spec },
                     notes: Vec::new(),
-                    remember: Remember::Spec(cached, written),
+                    remember: Remember::Spec(written),
                 });
             }
             // first the conditions, then the object: a crash between the two leaves the object, and so the duty
             SpecChange::Remove { .. } if !clear => {}
             SpecChange::Remove { restored, message } => {
                 let uid = node_time.and_then(|node_time| node_time.metadata.uid.clone()).unwrap_or_default();
-                let note = left(name, node, restored, &message);
-                decision.jobs.push(Job {
-                    write: Write::Delete { name: name.to_owned(), uid },
-                    notes: vec![note],
-                    remember: Remember::Nothing,
-                });
+                if !self.deleted.contains(&uid) {
+                    decision.jobs.push(Job {
+                        notes: vec![left(name, node, restored, &message)],
+                        write: Write::Delete { name: name.to_owned(), uid: uid.clone() },
+                        remember: Remember::Deleted(uid),
+                    });
+                }
             }
         }
     }
@@ -221,9 +235,9 @@ impl Memory {
     ) -> bool {
         let Some(node) = world.nodes.get(name) else { return true };
         let uid = node.metadata.uid.clone().unwrap_or_default();
-        let cached = standing(node);
-        let standing =
-            self.node_conditions.pending(name, &cached, now).cloned().unwrap_or_else(|| cached.clone());
+        let version = node.metadata.resource_version.as_deref();
+        let pending = self.node_conditions.pending(name, version, now).cloned();
+        let standing = pending.unwrap_or_else(|| standing(node));
         let due = now - (HEARTBEAT - heartbeat_phase(name));
         let beaten = *self.beaten.entry(uid.clone()).or_insert(due);
         if let Wish::Set(wanted) = wish {
@@ -237,7 +251,7 @@ impl Memory {
             Change::Remove => decision.jobs.push(Job {
                 write: Write::ClearConditions { node: name.to_owned(), uid },
                 notes: Vec::new(),
-                remember: Remember::Conditions(cached, BTreeMap::new()),
+                remember: Remember::Conditions(BTreeMap::new()),
             }),
             Change::Set { conditions, transitions } => {
                 let regarding = node_regarding(name, &uid);
@@ -257,7 +271,7 @@ impl Memory {
                 decision.jobs.push(Job {
                     notes: of_node(&transitions, &regarding, policy.as_ref()),
                     write: Write::Conditions { node: name.to_owned(), uid, conditions },
-                    remember: Remember::Conditions(cached, written),
+                    remember: Remember::Conditions(written),
                 });
             }
         }
@@ -306,16 +320,16 @@ impl Memory {
                 counts,
                 source::published(object.status.as_ref()),
             ));
-            let cached = object.status.clone();
-            let standing =
-                self.sources.pending(name, &cached, now).cloned().unwrap_or_else(|| cached.clone());
+            let pending =
+                self.sources.pending(name, object.metadata.resource_version.as_deref(), now).cloned();
+            let standing = pending.or_else(|| object.status.clone());
             let report = reports.get(name).unwrap_or(&blank);
             let status = source::desired(object, standing.as_ref(), report, counts, wall);
             if standing.as_ref() != Some(&status) {
                 decision.jobs.push(Job {
                     write: Write::Source { name: name.clone(), status: Box::new(status.clone()) },
                     notes: Vec::new(),
-                    remember: Remember::Source(Box::new(cached), Box::new(Some(status))),
+                    remember: Remember::Source(Box::new(status)),
                 });
             }
         }
@@ -345,9 +359,9 @@ impl Memory {
         }
         let blank = PolicyReport::default();
         for (name, object) in &world.policies {
-            let cached = object.status.clone();
-            let standing =
-                self.policies.pending(name, &cached, now).cloned().unwrap_or_else(|| cached.clone());
+            let pending =
+                self.policies.pending(name, object.metadata.resource_version.as_deref(), now).cloned();
+            let standing = pending.or_else(|| object.status.clone());
             let report = plan.policies.get(name).unwrap_or(&blank);
             let members = members.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
             let status = policy::desired(object, standing.as_ref(), report, members, wall);
@@ -355,7 +369,7 @@ impl Memory {
                 decision.jobs.push(Job {
                     write: Write::Policy { name: name.clone(), status: Box::new(status.clone()) },
                     notes: Vec::new(),
-                    remember: Remember::Policy(Box::new(cached), Box::new(Some(status))),
+                    remember: Remember::Policy(Box::new(status)),
                 });
             }
         }
@@ -421,25 +435,27 @@ impl Memory {
             .filter_map(|node_time| node_time.metadata.uid.as_deref())
             .collect();
         self.asked.retain(|uid, _| node_times.contains(uid.as_str()));
+        self.deleted.retain(|uid| node_times.contains(uid.as_str()));
         self.told_broken.retain(|(uid, _)| world.broken.iter().any(|broken| broken.uid == *uid));
     }
 
-    /// A job was done: remember it, so that a lagging cache does not make it happen twice.
-    pub fn done(&mut self, job: Job, now: BootTime) {
+    /// A job was done and the object has that resourceVersion: remember it, so that a lagging cache does not make it
+    /// happen twice.
+    pub fn done(&mut self, job: Job, version: Option<&str>, now: BootTime) {
         let (target, name) = job.write.key();
         let name = name.to_owned();
         self.rest.succeeded(target, &name);
         match job.remember {
-            Remember::Nothing => {}
-            Remember::Spec(before, written) => self.specs.wrote(name, before, Some(written), now),
-            Remember::Conditions(before, written) => {
+            Remember::Spec(written) => self.specs.wrote(name, written, version, now),
+            Remember::Conditions(written) => {
                 if let Write::Conditions { uid, .. } = &job.write {
                     self.beaten.insert(uid.clone(), now);
                 }
-                self.node_conditions.wrote(name, before, written, now);
+                self.node_conditions.wrote(name, written, version, now);
             }
-            Remember::Source(before, written) => self.sources.wrote(name, *before, *written, now),
-            Remember::Policy(before, written) => self.policies.wrote(name, *before, *written, now),
+            Remember::Source(written) => self.sources.wrote(name, *written, version, now),
+            Remember::Policy(written) => self.policies.wrote(name, *written, version, now),
+            Remember::Deleted(uid) => drop(self.deleted.insert(uid)),
             Remember::Broken(uid, generation) => drop(self.told_broken.insert((uid, generation))),
         }
     }
@@ -448,30 +464,6 @@ impl Memory {
     pub fn failed(&mut self, job: &Job, now: BootTime) {
         let (target, name) = job.write.key();
         self.rest.failed(target, name, now);
-    }
-}
-
-/// Back-off per target and object: 1 s, doubled up to a minute, forgotten with the first success.
-#[derive(Debug, Default)]
-struct Rest {
-    resting: BTreeMap<(&'static str, String), (u32, BootTime)>,
-}
-
-impl Rest {
-    fn failed(&mut self, target: &'static str, name: &str, now: BootTime) {
-        let (failures, until) = self.resting.entry((target, name.to_owned())).or_insert((0, now));
-        *until = now + Nanos::SECOND.times(1 << (*failures).min(6)).min(Nanos::from_secs(60));
-        *failures += 1;
-    }
-    fn succeeded(&mut self, target: &'static str, name: &str) {
-        self.resting.remove(&(target, name.to_owned()));
-    }
-    fn resting(&self, write: &Write, now: BootTime) -> bool {
-        let (target, name) = write.key();
-        self.resting.get(&(target, name.to_owned())).is_some_and(|(_, until)| now < *until)
-    }
-    fn next(&self, now: BootTime) -> Option<BootTime> {
-        self.resting.values().map(|(_, until)| *until).filter(|until| *until > now).min()
     }
 }
 

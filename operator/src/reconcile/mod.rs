@@ -4,6 +4,7 @@
 //! have ended (each is bounded in time).
 
 pub mod decide;
+mod rest;
 
 use crate::apply::write::{Outcome, Writer};
 use crate::clock;
@@ -26,6 +27,10 @@ const CONCURRENCY: usize = 16;
 const QUIET: Duration = Duration::from_millis(200);
 /// … and so long may ringing hold it up.
 const PATIENCE: Nanos = Nanos::from_millis(1_000);
+/// Between two passes that nobody rang for.
+const SHORTEST: Nanos = Nanos::from_millis(200);
+/// The same for one that does not lead.
+const FOLLOWER_PAUSE: Nanos = Nanos::from_secs(30);
 /// The loop looks at its own contact this often, so that no gap passes unnoticed.
 const PULSE: Duration = Duration::from_secs(3);
 /// A pulse that comes so late means that this machine stood still.
@@ -117,7 +122,8 @@ impl Reconciler {
         let decision = self.memory.decide(&world, seat, now, clock::wall());
         self.count(&world.broken, &decision, clock::boot() - now);
         if !seat.leading {
-            return decision.next;
+            // What is due is the leader's to do; looking at it again and again would not help.
+            return decision.next.map(|next| next.max(now + FOLLOWER_PAUSE));
         }
         let Decision { jobs, notes, mut next, .. } = decision;
         if !jobs.is_empty() {
@@ -131,7 +137,7 @@ impl Reconciler {
         let ended: Vec<(Job, Outcome)> = futures::stream::iter(jobs)
             .map(|mut job| async move {
                 let outcome = writer.send(&job.write).await;
-                if matches!(outcome, Outcome::Written) {
+                if matches!(outcome, Outcome::Written(_)) {
                     for note in std::mem::take(&mut job.notes) {
                         recorder.send(note).await;
                     }
@@ -144,7 +150,7 @@ impl Reconciler {
         for (job, outcome) in ended {
             let now = clock::boot();
             match outcome {
-                Outcome::Written => self.memory.done(job, now),
+                Outcome::Written(version) => self.memory.done(job, version.as_deref(), now),
                 Outcome::Closed => {}
                 Outcome::Failed(error) => {
                     tracing::warn!(%error, "write failed");
@@ -154,7 +160,7 @@ impl Reconciler {
                 }
             }
         }
-        next
+        next.map(|next| next.max(now + SHORTEST))
     }
 
     fn count(&self, broken: &[crate::gather::Broken], decision: &Decision, took: Nanos) {

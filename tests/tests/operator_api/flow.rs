@@ -44,26 +44,41 @@ async fn declared_objects_become_plans_and_reports_become_conditions() {
     let owner = &node_time.metadata.owner_references.as_ref().unwrap()[0];
     assert_eq!((owner.kind.as_str(), Some(&owner.uid)), ("Node", node.metadata.uid.as_ref()));
     assert_eq!(owner.block_owner_deletion, None, "OpenShift refuses it");
-    assert!(node_time.data["spec"]["plan"]["chrony"]["sources"].as_str().unwrap().contains("server 10.1.0.1"));
+    assert!(
+        node_time.data["spec"]["plan"]["chrony"]["sources"].as_str().unwrap().contains("server 10.1.0.1")
+    );
     // up: all five, by one manager
     let kinds: Vec<String> = cluster.conditions("n1").await.into_iter().map(|(kind, _, _)| kind).collect();
     assert_eq!(kinds, FIVE);
-    let managers: Vec<_> = node.metadata.managed_fields.iter().flatten().filter_map(|entry| entry.manager.clone()).collect();
+    let managers: Vec<_> =
+        node.metadata.managed_fields.iter().flatten().filter_map(|entry| entry.manager.clone()).collect();
     assert!(managers.contains(&"meantime-operator-conditions".to_owned()), "{managers:?}");
     let status = || async { cluster.policies().get("all").await.unwrap().data["status"].clone() };
-    until("applied", json!({"selected": 2, "planned": 2, "applied": 2, "compliant": 2}), || async { status().await["nodes"].clone() }).await;
+    until("applied", json!({"selected": 2, "planned": 2, "applied": 2, "compliant": 2}), || async {
+        status().await["nodes"].clone()
+    })
+    .await;
     assert_eq!(cluster.condition(&cluster.policies(), "all", "Ready").await, "True Applied");
     assert_eq!(cluster.condition(&cluster.policies(), "all", "Compliant").await, "True InTolerance");
     assert_eq!(status().await["effective"]["maxOffset"], "50ms");
-    until("reached", json!("reaching 2/2"), || async { cluster.sources().get("a").await.unwrap().data["status"]["summary"].clone() }).await;
+    until("reached", json!("reaching 2/2"), || async {
+        cluster.sources().get("a").await.unwrap().data["status"]["summary"].clone()
+    })
+    .await;
 
     // one node breaches: its own conditions, one Event each, the policy is applied all the same
     cluster.report("n2", 2, ("False", "OffsetExceeded"), json!({"headroomNanoseconds": -11_000_000})).await;
     until("a breach", "False OffsetExceeded".to_owned(), || cluster.synchronized("n2")).await;
     assert_eq!(cluster.synchronized("n1").await, "True InTolerance");
-    until("not compliant", "False OutOfTolerance".to_owned(), || async { cluster.condition(&cluster.policies(), "all", "Compliant").await }).await;
+    until("not compliant", "False OutOfTolerance".to_owned(), || async {
+        cluster.condition(&cluster.policies(), "all", "Compliant").await
+    })
+    .await;
     assert_eq!(cluster.condition(&cluster.policies(), "all", "Ready").await, "True Applied");
-    assert_eq!(status().await["worst"], json!({"node": "n2", "headroom": "-11ms", "headroomNanoseconds": -11_000_000}));
+    assert_eq!(
+        status().await["worst"],
+        json!({"node": "n2", "headroom": "-11ms", "headroomNanoseconds": -11_000_000})
+    );
     let told = ["InTolerance", "OffsetExceeded", "OffsetExceeded"].map(str::to_owned).to_vec();
     until("two Events more", told, || async { sorted(cluster.events("Node", "n2").await) }).await;
 
@@ -76,7 +91,10 @@ async fn declared_objects_become_plans_and_reports_become_conditions() {
 async fn a_lying_source_is_one_event_on_that_source_and_no_condition() {
     let (cluster, _operator) = two_nodes_in_tolerance().await;
     let lying = |rejected: bool| {
-        let all: Vec<Value> = ["a", "b", "c", "d"].iter().map(|name| association(&json!(name), rejected && *name == "a")).collect();
+        let all: Vec<Value> = ["a", "b", "c", "d"]
+            .iter()
+            .map(|name| association(&json!(name), rejected && *name == "a"))
+            .collect();
         json!({"associations": all})
     };
     for node in ["n1", "n2"] {
@@ -85,14 +103,18 @@ async fn a_lying_source_is_one_event_on_that_source_and_no_condition() {
     let summary = || async { cluster.sources().get("a").await.unwrap().data["status"]["summary"].clone() };
     until("rejected by all", json!("rejecting 2/2"), summary).await;
     until("one Event", vec!["Falseticker".to_owned()], || cluster.events("TimeSource", "a")).await;
-    until("not healthy", "False Falseticker".to_owned(), || async { cluster.condition(&cluster.sources(), "a", "Healthy").await }).await;
+    until("not healthy", "False Falseticker".to_owned(), || async {
+        cluster.condition(&cluster.sources(), "a", "Healthy").await
+    })
+    .await;
     assert_eq!(cluster.synchronized("n1").await, "True InTolerance");
     for node in ["n1", "n2"] {
         cluster.report(node, 3, ("True", "InTolerance"), lying(false)).await;
     }
     until("reached", json!("reaching 2/2"), summary).await;
     let told = ["Falseticker", "Recovered"].map(str::to_owned).to_vec();
-    until("and one when it is over", told, || async { sorted(cluster.events("TimeSource", "a").await) }).await;
+    until("and one when it is over", told, || async { sorted(cluster.events("TimeSource", "a").await) })
+        .await;
     assert_eq!(cluster.events("Node", "n1").await, ["InTolerance"]);
 }
 
@@ -113,7 +135,10 @@ async fn what_people_do_to_objects_is_put_right() {
     // a request by annotation gets through, a slip does not stop anything
     let annotate = |text: &str| json!({"metadata": {"annotations": {"meantime.dev/request": text}}});
     cluster.node_times().patch("n1", &by_hand, &Patch::Merge(annotate("acknowledge/2026-1"))).await.unwrap();
-    until("copied", json!({"verb": "acknowledge", "id": "2026-1"}), || async { cluster.spec("n1").await["request"].clone() }).await;
+    until("copied", json!({"verb": "acknowledge", "id": "2026-1"}), || async {
+        cluster.spec("n1").await["request"].clone()
+    })
+    .await;
     cluster.node_times().patch("n1", &by_hand, &Patch::Merge(annotate("Acknowledge please"))).await.unwrap();
     until("taken back", plan.clone(), || cluster.spec("n1")).await;
 
@@ -147,14 +172,18 @@ async fn a_silent_agent_makes_its_node_unknown_and_its_next_word_ends_that() {
     cluster.four_sources().await;
     cluster.node("n1").await;
     cluster.policy("all", json!({})).await;
-    let limits = Limits { overdue: Nanos::from_secs(6), fresh: Nanos::from_secs(3), never_heard: Nanos::from_secs(4) };
+    let limits =
+        Limits { overdue: Nanos::from_secs(6), fresh: Nanos::from_secs(3), never_heard: Nanos::from_secs(4) };
     let _operator = Operator::with_limits(cluster.operator_client().await, "op-1", limits);
     until("a plan", 4, || plan_size(&cluster, "n1")).await;
     until("never heard", "Unknown AgentSilent".to_owned(), || cluster.synchronized("n1")).await;
     cluster.report("n1", 1, ("True", "InTolerance"), json!({})).await;
     until("heard", "True InTolerance".to_owned(), || cluster.synchronized("n1")).await;
     until("silent", "Unknown AgentSilent".to_owned(), || cluster.synchronized("n1")).await;
-    until("not compliant", "Unknown NodesUnknown".to_owned(), || async { cluster.condition(&cluster.policies(), "all", "Compliant").await }).await;
+    until("not compliant", "Unknown NodesUnknown".to_owned(), || async {
+        cluster.condition(&cluster.policies(), "all", "Compliant").await
+    })
+    .await;
     cluster.report("n1", 2, ("True", "InTolerance"), json!({})).await;
     until("heard again", "True InTolerance".to_owned(), || cluster.synchronized("n1")).await;
 }

@@ -1,11 +1,11 @@
 //! One cluster by hand: objects as users write them, reports as agents write them, operators that can be killed.
 
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use meantime_core::units::Nanos;
 use meantime_operator::election::Timing;
 use meantime_operator::gather::Scope;
 use meantime_operator::run::{Config, run};
 use meantime_operator::silence::Limits;
-use meantime_core::units::Nanos;
 use meantime_tests::apiserver::{ApiServer, Options};
 use serde_json::{Value, json};
 use std::future::Future;
@@ -115,7 +115,13 @@ impl Cluster {
         self.server.user(ACCOUNT, &["system:serviceaccounts", "system:authenticated"]).await.unwrap()
     }
 
-    pub fn api(&self, api_version: &str, kind: &str, plural: &str, namespace: Option<&str>) -> Api<DynamicObject> {
+    pub fn api(
+        &self,
+        api_version: &str,
+        kind: &str,
+        plural: &str,
+        namespace: Option<&str>,
+    ) -> Api<DynamicObject> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let resource = ApiResource {
             group: group.into(),
@@ -145,7 +151,14 @@ impl Cluster {
         self.api("coordination.k8s.io/v1", "Lease", "leases", Some(NAMESPACE))
     }
 
-    pub async fn apply(&self, api_version: &str, kind: &str, plural: &str, namespace: Option<&str>, mut body: Value) {
+    pub async fn apply(
+        &self,
+        api_version: &str,
+        kind: &str,
+        plural: &str,
+        namespace: Option<&str>,
+        mut body: Value,
+    ) {
         body["apiVersion"] = json!(api_version);
         body["kind"] = json!(kind);
         let name = body["metadata"]["name"].as_str().unwrap().to_owned();
@@ -191,8 +204,12 @@ impl Cluster {
                    "lastTransitionTime": "2026-11-21T23:25:00Z"})
         })
         .into();
-        let associations: Vec<Value> =
-            plan["associations"].as_array().into_iter().flatten().map(|planned| association(&planned["source"], false)).collect();
+        let associations: Vec<Value> = plan["associations"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|planned| association(&planned["source"], false))
+            .collect();
         let mut status = json!({
             "observedGeneration": object.metadata.generation, "bootID": "boot-1", "sequence": sequence,
             "agent": {"version": "0.1.0"}, "chrony": {"version": "4.6.1"}, "conditions": conditions,
@@ -217,7 +234,9 @@ impl Cluster {
         conditions
             .iter()
             .filter(|condition| text(&condition["type"]).starts_with("meantime.dev/"))
-            .map(|condition| (text(&condition["type"]), text(&condition["status"]), text(&condition["reason"])))
+            .map(|condition| {
+                (text(&condition["type"]), text(&condition["status"]), text(&condition["reason"]))
+            })
             .collect()
     }
     pub async fn synchronized(&self, node: &str) -> String {
@@ -230,21 +249,31 @@ impl Cluster {
         let object = api.get(name).await.unwrap();
         let conditions = object.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
         let found = conditions.iter().find(|condition| condition["type"] == kind);
-        found.map(|c| format!("{} {}", c["status"].as_str().unwrap(), c["reason"].as_str().unwrap())).unwrap_or_default()
+        found
+            .map(|c| format!("{} {}", c["status"].as_str().unwrap(), c["reason"].as_str().unwrap()))
+            .unwrap_or_default()
     }
     /// Events about an object: reasons, in the order of their names' creation.
     pub async fn events(&self, kind: &str, name: &str) -> Vec<String> {
-        let events = self.api("v1", "Event", "events", Some("default")).list(&ListParams::default()).await.unwrap();
+        let events =
+            self.api("v1", "Event", "events", Some("default")).list(&ListParams::default()).await.unwrap();
         events
             .items
             .iter()
-            .filter(|event| event.data["involvedObject"]["kind"] == kind && event.data["involvedObject"]["name"] == name)
+            .filter(|event| {
+                event.data["involvedObject"]["kind"] == kind && event.data["involvedObject"]["name"] == name
+            })
             .map(|event| event.data["reason"].as_str().unwrap().to_owned())
             .collect()
     }
     /// Spec of a NodeTime; null if there is none.
     pub async fn spec(&self, node: &str) -> Value {
-        self.node_times().get_opt(node).await.unwrap().map(|object| object.data["spec"].clone()).unwrap_or_default()
+        self.node_times()
+            .get_opt(node)
+            .await
+            .unwrap()
+            .map(|object| object.data["spec"].clone())
+            .unwrap_or_default()
     }
 
     /// Successful writes in the audit log: (user, verb, resource/subresource, name). Lease renewals are left out.
@@ -257,18 +286,27 @@ impl Cluster {
             .filter(|event| ["create", "update", "patch", "delete"].iter().any(|verb| event["verb"] == *verb))
             .filter_map(|event| {
                 let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-                let user = if event["impersonatedUser"].is_object() { &event["impersonatedUser"] } else { &event["user"] };
+                let user = if event["impersonatedUser"].is_object() {
+                    &event["impersonatedUser"]
+                } else {
+                    &event["user"]
+                };
                 let object = &event["objectRef"];
                 let resource = match object["subresource"].as_str() {
                     Some(subresource) => format!("{}/{subresource}", text(&object["resource"])),
                     None => text(&object["resource"]),
                 };
-                (resource != "leases").then(|| (text(&user["username"]), text(&event["verb"]), resource, text(&object["name"])))
+                (resource != "leases")
+                    .then(|| (text(&user["username"]), text(&event["verb"]), resource, text(&object["name"])))
             })
             .collect()
     }
     pub fn writes_by(&self, user: &str) -> Vec<(String, String, String)> {
-        self.writes().into_iter().filter(|write| write.0 == user).map(|(_, verb, what, name)| (verb, what, name)).collect()
+        self.writes()
+            .into_iter()
+            .filter(|write| write.0 == user)
+            .map(|(_, verb, what, name)| (verb, what, name))
+            .collect()
     }
 }
 

@@ -14,7 +14,9 @@ async fn planned(cluster: &Cluster) -> usize {
 
 async fn holder(cluster: &Cluster) -> String {
     let lease = cluster.leases().get_opt("meantime-operator").await.unwrap();
-    lease.and_then(|lease| lease.data["spec"]["holderIdentity"].as_str().map(str::to_owned)).unwrap_or_default()
+    lease
+        .and_then(|lease| lease.data["spec"]["holderIdentity"].as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 #[tokio::test]
@@ -41,7 +43,11 @@ async fn a_leader_killed_in_the_middle_of_its_writes_is_followed_by_one_that_fin
 
     let writes = cluster.writes();
     let specs = |user: &str| {
-        writes.iter().filter(|(by, _, what, _)| by == user && what == "nodetimes").map(|write| write.3.clone()).collect::<Vec<_>>()
+        writes
+            .iter()
+            .filter(|(by, _, what, _)| by == user && what == "nodetimes")
+            .map(|write| write.3.clone())
+            .collect::<Vec<_>>()
     };
     let (by_a, by_b) = (specs("replica-a"), specs("replica-b"));
     assert!(!by_a.is_empty(), "a wrote some");
@@ -50,17 +56,15 @@ async fn a_leader_killed_in_the_middle_of_its_writes_is_followed_by_one_that_fin
     assert!(both <= 16, "{both} NodeTimes were written by both");
     assert_eq!(by_b.iter().collect::<std::collections::BTreeSet<_>>().len(), by_b.len(), "b wrote one twice");
     // all of a's writes come before all of b's
-    let order: Vec<&str> = writes
-        .iter()
-        .map(|(by, ..)| by.as_str())
-        .filter(|by| by.starts_with("replica"))
-        .collect();
+    let order: Vec<&str> =
+        writes.iter().map(|(by, ..)| by.as_str()).filter(|by| by.starts_with("replica")).collect();
     let last_a = order.iter().rposition(|by| *by == "replica-a").unwrap();
     let first_b = order.iter().position(|by| *by == "replica-b").unwrap();
     assert!(last_a < first_b, "both wrote at the same time");
     let plan = |object: &kube::api::DynamicObject| object.data["spec"]["plan"]["hash"].clone();
     let all = cluster.node_times().list(&ListParams::default()).await.unwrap();
-    let hashes: std::collections::BTreeSet<String> = all.items.iter().map(|object| plan(object).to_string()).collect();
+    let hashes: std::collections::BTreeSet<String> =
+        all.items.iter().map(|object| plan(object).to_string()).collect();
     assert_eq!(hashes.len(), 1, "one policy, one zone, one plan");
 }
 
@@ -93,7 +97,8 @@ async fn of_two_replicas_one_writes_and_a_graceful_end_hands_over_at_once() {
 /// 20 s here; MEANTIME_OUTAGE_SECONDS=300 in `make test-long`.
 #[tokio::test]
 async fn an_outage_of_the_api_server_leaves_no_trace() {
-    let seconds = std::env::var("MEANTIME_OUTAGE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
+    let seconds =
+        std::env::var("MEANTIME_OUTAGE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
     let mut cluster = Cluster::start().await;
     cluster.four_sources().await;
     cluster.node("n1").await;
@@ -109,7 +114,10 @@ async fn an_outage_of_the_api_server_leaves_no_trace() {
     until("a plan", true, || async { cluster.spec("n1").await["plan"]["hash"].is_string() }).await;
     cluster.report("n1", 1, ("True", "InTolerance"), json!({})).await;
     until("told", "True InTolerance".to_owned(), || cluster.synchronized("n1")).await;
-    until("Ready", "True Applied".to_owned(), || async { cluster.condition(&cluster.policies(), "all", "Ready").await }).await;
+    until("Ready", "True Applied".to_owned(), || async {
+        cluster.condition(&cluster.policies(), "all", "Ready").await
+    })
+    .await;
     until("reached", json!("reaching 1/1"), || async {
         cluster.sources().get("d").await.unwrap().data["status"]["summary"].clone()
     })

@@ -25,14 +25,15 @@ async fn report(cluster: &Cluster, name: &str) {
 #[tokio::test]
 async fn a_node_that_leaves_its_policy_is_restored_before_it_is_forgotten() {
     let (cluster, _operator) = one_node("n1").await;
-    cluster.policy("all", json!({"matchLabels": {"has": "something else"}})).await;
+    cluster.policy("all", json!({"matchLabels": {"has": "something-else"}})).await;
     until("asked", json!("Retired"), || async { cluster.spec("n1").await["desired"].clone() }).await;
     stays("and waited for", 2, 5, || async { cluster.conditions("n1").await.len() }).await;
     let restored = json!({"retired": {"restored": true, "message": "nothing had been changed"}});
     cluster.report("n1", 2, ("True", "InTolerance"), restored).await;
     until("forgotten", json!(null), || cluster.spec("n1")).await;
     until("no condition", 0, || async { cluster.conditions("n1").await.len() }).await;
-    until("told", true, || async { cluster.events("Node", "n1").await.contains(&"TimeRetired".to_owned()) }).await;
+    until("told", true, || async { cluster.events("Node", "n1").await.contains(&"TimeRetired".to_owned()) })
+        .await;
     // and it may come back
     cluster.policy("all", json!({})).await;
     until("asked again", json!("Active"), || async { cluster.spec("n1").await["desired"].clone() }).await;

@@ -49,7 +49,8 @@ fn world() -> World {
     }
 }
 
-/// What the API server would hold after the writes.
+/// What the API server would hold after the writes. Versions are not modelled: what was written is seen at once, and a
+/// lagging cache is one to which nothing was applied.
 fn apply(world: &mut World, jobs: &[Job]) {
     for job in jobs {
         match &job.write {
@@ -161,7 +162,7 @@ fn node_targets(decision: &Decision) -> Vec<String> {
 fn finish(memory: &mut Memory, world: &mut World, decision: Decision, now: BootTime) {
     apply(world, &decision.jobs);
     for job in decision.jobs {
-        memory.done(job, now);
+        memory.done(job, None, now);
     }
 }
 
@@ -196,7 +197,7 @@ fn a_fresh_cluster_gets_plans_and_status_and_no_conditions() {
     assert_eq!(spec.plan.map(|plan| plan.associations.len()), Some(4));
     // the cache has not moved: nothing is written twice
     for job in decision.jobs.clone() {
-        memory.done(job, at(0));
+        memory.done(job, Some("100"), at(0));
     }
     assert_eq!(targets(&memory.decide(&world, LEADING, at(1), wall())), Vec::<String>::new());
     // it has moved: counts follow, plans do not
@@ -221,7 +222,7 @@ fn a_report_becomes_conditions_and_one_event_and_only_once() {
         .collect();
     assert_eq!(notes, [("OffsetExceeded", Some("all"))]);
     for job in decision.jobs {
-        memory.done(job, at(10));
+        memory.done(job, Some("100"), at(10));
     }
     let again = memory.decide(&world, LEADING, at(11), wall());
     assert!(!targets(&again).contains(&"node-conditions n1".to_owned()), "told twice while the cache lagged");
