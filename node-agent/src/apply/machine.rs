@@ -345,7 +345,7 @@ fn look(state: &mut State, facts: &Facts, main_runs: bool, now: BootTime, action
             }
         }
         Stage::ReadingBack { step, since, looks } => {
-            read_back(state, facts, (step, since, looks), now, actions)
+            read_back(state, facts, (step, since, looks), now, actions);
         }
         Stage::Settling { step, since } => settle(state, facts, &step, since, now, actions),
         Stage::Confirming { since } => confirm(state, facts, since, now, actions),

@@ -14,12 +14,14 @@ use meantime_core::units::Nanos;
 use meantime_crds::nodetime::NodeTime;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 /// How long one request may take. A node that is cut off must not pile them up.
 const REQUEST: Duration = Duration::from_secs(10);
 /// Watches are renewed this often: load balancers drop idle flows silently after 240 s.
 const WATCH_SECONDS: u32 = 200;
+/// Of failures in a row, each so-manieth is logged.
+const REPEAT: u32 = 20;
 /// Pause before another try to make a client (no service account yet, no CA file).
 const CLIENT_RETRY: Duration = Duration::from_secs(10);
 
@@ -62,6 +64,7 @@ async fn with_client(node: &str, client: Client, writer: &mut Writer, link: &mut
     // uid of the object as far as the watch knows; none = there is nothing to write to.
     let mut object: Option<String> = None;
     let mut listed = false;
+    let mut failures: u32 = 0;
     loop {
         let report = link.reports.borrow_and_update().clone();
         let mut pause = Nanos::MAX;
@@ -80,7 +83,7 @@ async fn with_client(node: &str, client: Client, writer: &mut Writer, link: &mut
         tokio::select! {
             event = events.try_next() => match event {
                 Ok(Some(watcher::Event::Apply(seen) | watcher::Event::InitApply(seen))) => {
-                    listed = true;
+                    (listed, failures) = (true, 0);
                     let uid = seen.meta().uid.clone();
                     if object != uid {
                         writer.forget();
@@ -102,7 +105,11 @@ async fn with_client(node: &str, client: Client, writer: &mut Writer, link: &mut
                 Ok(None) => events = watch(&api, node),
                 Err(error) => {
                     link.counters.watch_errors.fetch_add(1, Ordering::Relaxed);
-                    debug!(%error, "the watch on our NodeTime failed; it is tried again");
+                    // Said once per trouble, and now and then while it lasts: missing rights show only here.
+                    if failures % REPEAT == 0 {
+                        warn!(%error, failures, "the watch on our NodeTime failed; going on as before and trying again");
+                    }
+                    failures += 1;
                 }
             },
             ask = link.asks.recv() => match ask {

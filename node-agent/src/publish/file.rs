@@ -38,7 +38,7 @@ pub async fn run(node: &str, plan: Option<PathBuf>, status: Option<PathBuf>, mut
                     }
                 }
                 Err(error) => {
-                    warn!(%error, file = %path.display(), "the plan file is no NodeTime; it is left out")
+                    warn!(%error, file = %path.display(), "the plan file is no NodeTime; it is left out");
                 }
             }
             last = Some(text);

@@ -72,6 +72,8 @@ pub struct Node {
     pub plan: NodePlan,
     /// Further flags for the agent.
     pub flags: Vec<&'static str>,
+    /// With one, the agent talks to that API server instead of to files.
+    pub kubeconfig: Option<PathBuf>,
 }
 
 impl Node {
@@ -96,7 +98,7 @@ impl Node {
             NodeTime::new("n1", NodeTimeSpec { desired: Desired::Active, plan: None, request: None });
         object.metadata.uid = Some("uid-1".into());
         object.metadata.generation = Some(0);
-        let mut node = Self { folder, agent: None, labs: Vec::new(), net, object, plan, flags: Vec::new() };
+        let mut node = Self { folder, agent: None, labs: Vec::new(), net, object, plan, flags: Vec::new(), kubeconfig: None };
         for _ in 0..count {
             let at = node.add_lab();
             node.plan_source(at);
@@ -139,22 +141,30 @@ impl Node {
         self.plan.associations.retain(|association| association.source != format!("s{at}"));
     }
 
-    /// Renders the plan as the operator would and hands it over as the next generation.
-    pub fn publish(&mut self) {
+    /// Renders the plan as the operator would.
+    pub fn render(&mut self) {
         let roots = self.plan.associations.len();
         self.plan.main = Main::for_policy(self.plan.mode, &self.plan.tolerances, roots).render();
         self.plan.sources = Sources::of(&self.plan.associations).unwrap().render();
+        self.hash();
+    }
+
+    /// Renders it and hands it over as the next generation.
+    pub fn publish(&mut self) {
+        self.render();
         self.publish_as_is();
+    }
+
+    fn hash(&mut self) {
+        let text = format!("{}{}{:?}", self.plan.main, self.plan.sources, self.plan.tolerances);
+        let hash = text.bytes().fold(7_u64, |hash, byte| hash.wrapping_mul(31) ^ u64::from(byte));
+        self.plan.hash = format!("{hash:016x}");
+        self.object.spec.plan = Some((&self.plan).into());
     }
 
     /// Hands the plan over with the texts that it has.
     pub fn publish_as_is(&mut self) {
-        let text = format!("{}{}{:?}", self.plan.main, self.plan.sources, self.plan.tolerances);
-        self.plan.hash = format!(
-            "{:016x}",
-            text.bytes().fold(7_u64, |hash, byte| hash.wrapping_mul(31) ^ u64::from(byte))
-        );
-        self.object.spec.plan = Some((&self.plan).into());
+        self.hash();
         self.hand_over();
     }
 
@@ -187,27 +197,27 @@ impl Node {
     pub fn start(&mut self) {
         assert!(self.agent.is_none());
         let log = fs::File::options().create(true).append(true).open(self.path("agent.log")).unwrap();
-        let child = Command::new("setpriv")
+        let mut command = Command::new("setpriv");
+        command
             .args(["--pdeathsig", "KILL"])
             .arg(agent())
-            .args(["--node", "n1", "--standalone"])
+            .args(["--node", "n1"])
             .arg("--run-dir")
             .arg(self.path("run"))
             .arg("--state-dir")
             .arg(self.path("state"))
             .arg("--chronyd")
             .arg(self.path("chronyd"))
-            .arg("--plan-file")
-            .arg(self.path("plan.json"))
-            .arg("--status-file")
-            .arg(self.path("status.json"))
             .args(&self.flags)
-            .env_remove("NODE_NAME")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+            .env_remove("NODE_NAME");
+        if let Some(kubeconfig) = &self.kubeconfig {
+            command.env("KUBECONFIG", kubeconfig);
+        } else {
+            command.arg("--standalone");
+            command.arg("--plan-file").arg(self.path("plan.json"));
+            command.arg("--status-file").arg(self.path("status.json"));
+        }
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         self.agent = Some(child);
     }
 
