@@ -217,7 +217,7 @@ pub fn look(
         scene: Scene {
             following: following.as_ref().map(|(name, tier)| (name.as_str(), *tier)),
             dissenters,
-            carried: carried && gap.is_none(),
+            carried: carried && gap.is_none() && figures.alone,
             local: reference == Reference::Local,
             ..Scene::default()
         },

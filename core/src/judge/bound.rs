@@ -178,7 +178,7 @@ impl Good {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::tests::sim::tracking;
+    use crate::judge::tests::build::tracking;
     use rstest::rstest;
 
     #[rstest]

@@ -94,7 +94,7 @@ pub struct Scene<'a> {
     pub following: Option<(&'a str, u8)>,
     /// Sources that disagree: rejected, or, in a contradiction, still with our oscillator.
     pub dissenters: Vec<&'a str>,
-    /// The bound is carried.
+    /// The bound is carried, and that is told (not in the seconds of a restart).
     pub carried: bool,
     /// What disrupted the clock.
     pub cause: Option<Cause>,
@@ -148,7 +148,7 @@ pub fn clock(quote: &Quote, scene: &Scene<'_>, tolerances: &Tolerances) -> Strin
     let mut line = match quote.reason {
         Reason::ClockDisrupted => match scene.cause {
             Some(Cause::Stepped(by)) => {
-                format!("somebody stepped this machine's clock by {}", rounded(by).signed())
+                format!("this machine's clock was stepped by {}", rounded(by).signed())
             }
             Some(Cause::Slept(by)) => format!("this machine slept for about {}", rounded(by.abs())),
             Some(Cause::Paused(by)) => {
@@ -204,11 +204,15 @@ pub fn clock(quote: &Quote, scene: &Scene<'_>, tolerances: &Tolerances) -> Strin
     if scene.carried && quote.reason != Reason::HoldoverExceeded {
         line.push_str(", by the last good bound carried forward");
     }
+    // A node that is right stays quiet: one bad source is told at the source, and which one chronyd prefers among
+    // good ones stands in the NodeTime.
+    if quote.reason == Reason::InTolerance {
+        return line;
+    }
     if let Some((name, tier)) = scene.following {
         let _ = write!(line, "; following {name} (tier {tier})");
     }
-    // One bad source is told at the source; a node that is right stays quiet.
-    if !scene.dissenters.is_empty() && quote.reason != Reason::InTolerance {
+    if !scene.dissenters.is_empty() {
         let verb = if quote.gap.is_some() { "with the oscillator" } else { "rejected" };
         let _ = write!(line, "; {verb}: {}", names(&scene.dissenters));
     }

@@ -181,7 +181,7 @@ impl Polls {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::tests::sim::association;
+    use crate::judge::tests::build::association;
 
     fn at(seconds: i64) -> BootTime {
         BootTime(seconds * 1_000_000_000)

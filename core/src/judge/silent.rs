@@ -48,7 +48,7 @@ pub fn look(
         fresh: false,
         not_synchronized: false,
         warnings: warnings(&figures, &plan.tolerances),
-        scene: super::message::Scene { carried: true, ..super::message::Scene::default() },
+        scene: super::message::Scene { carried: down, ..super::message::Scene::default() },
     };
     let (synchronized, offset_high) = state.conclude(&figures, around, plan, now);
     let unknown = |reason, text: &str| Judgement::new(Status::Unknown, reason, text);

@@ -73,7 +73,7 @@ fn timescale(associations: &[Association]) -> Option<&Timescale> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::tests::sim::association;
+    use crate::judge::tests::build::association;
     use crate::observation::Estimate;
     use crate::units::Ppb;
 

@@ -2,94 +2,26 @@
 //! delay and jitter, and a chronyd that polls, selects by majority, updates and slews as measured in
 //! time-sync.md §0 and §9. Times are nanoseconds of *true* time; the truth is `World::true_error`.
 
+use super::build::{EPOCH, Noise, association, plan, tracking};
 use crate::chrony::Letter;
 use crate::clocks::{BootTime, ClockReading, RawTime, WallTime};
 use crate::judge::{JudgeState, judge};
 use crate::observation::{
     Answer, Association, ClockProfile, Estimate, Leap, Observation, Packet, PollCounters, Tracking,
 };
-use crate::policy::Mode;
-use crate::snapshot::{NodePlan, ObjectRef, PlannedAssociation, Role};
+use crate::snapshot::{NodePlan, PlannedAssociation, Role};
 use crate::source::{Endpoint, PollRange, Scope, Timescale};
-use crate::tolerances::{Preset, Tolerances};
+use crate::tolerances::Preset;
 use crate::units::{Nanos, Ppb};
 use crate::verdict::Verdict;
 
 pub const STEP: i64 = 100_000_000;
 pub const SECOND: i64 = 1_000_000_000;
 pub const MS: i64 = 1_000_000;
-const EPOCH: i64 = 1_790_000_000 * SECOND;
 /// The hardware clock is off by a fraction of its grain.
 const RTC_AHEAD: i64 = 300_000_000;
 /// chrony's default maxslewrate is 83,333 ppm.
 const SLEW_PER_STEP: i64 = STEP / 12;
-
-/// One association that answers well, for unit tests.
-pub fn association(address: &str, source: &str) -> Association {
-    Association {
-        address: Some(address.parse().unwrap()),
-        source: Some(source.to_owned()),
-        tier: 1,
-        role: Role::Driver,
-        independence: source.to_owned(),
-        timescale: Timescale::Utc,
-        letter: Letter::Combined,
-        poll: 1,
-        reach: 0xff,
-        counters: Some(PollCounters { sent: 10, valid: 10, good: 10 }),
-        samples: 8,
-        sample_age: Some(Nanos::SECOND),
-        estimate: Some(Estimate { offset: Nanos::ZERO, skew: Ppb(100), deviation: Nanos(10_000) }),
-        packet: Some(Packet {
-            root_delay: Nanos(20_000),
-            root_dispersion: Nanos(10_000),
-            peer_delay: Nanos(300_000),
-            peer_dispersion: Nanos(1_000),
-            stratum: 1,
-            leap: Leap::Normal,
-            refid: 0x4750_5300,
-            reference_time: WallTime(EPOCH),
-        }),
-    }
-}
-
-/// A TRACKING that follows 10.0.0.1 well, for unit tests.
-pub fn tracking() -> Tracking {
-    Tracking {
-        refid: 0x0a00_0001,
-        address: Some("10.0.0.1".parse().unwrap()),
-        stratum: 2,
-        leap: Leap::Normal,
-        reference_time: WallTime(EPOCH),
-        residual: Nanos::ZERO,
-        last_offset: Nanos::ZERO,
-        rms_offset: Nanos(10_000),
-        frequency: Ppb::ZERO,
-        residual_frequency: Ppb::ZERO,
-        skew: Ppb(100),
-        root_delay: Nanos(320_000),
-        root_dispersion: Nanos(50_000),
-        update_interval: Nanos::from_secs(2),
-    }
-}
-
-/// xorshift64*: seeded noise.
-#[derive(Clone)]
-pub struct Noise(u64);
-
-impl Noise {
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-    /// 0 … most−1.
-    pub fn below(&mut self, most: i64) -> i64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let drawn = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 1;
-        i64::try_from(drawn).unwrap() % most.max(1)
-    }
-}
 
 #[derive(Clone)]
 struct Sample {
@@ -551,17 +483,4 @@ impl World {
 
 fn address(index: usize) -> std::net::IpAddr {
     std::net::IpAddr::from([10, 0, 0, u8::try_from(index).unwrap()])
-}
-
-/// A plan with these tolerances and no associations yet.
-pub fn plan(tolerances: Tolerances) -> NodePlan {
-    NodePlan {
-        policy: ObjectRef { name: "p".into(), uid: "u".into(), generation: 1 },
-        mode: Mode::Observe,
-        associations: Vec::new(),
-        tolerances,
-        main: String::new(),
-        sources: String::new(),
-        hash: "plan-1".into(),
-    }
 }
