@@ -1,7 +1,7 @@
 //! Plays the demo's scenes on the cluster of the current kubeconfig and prints the table. See `tests/demo/run`.
 
 use clap::Parser;
-use meantime_tests::demo::{play, report, scenes, truth::Sampler, world};
+use meantime_tests::demo::{faults, play, report, scenes, truth::Sampler};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -58,8 +58,15 @@ async fn run(args: &Args) -> Result<bool, String> {
     let nodes: Vec<String> = clear.nodes.keys().cloned().collect();
     let mut outcomes = Vec::new();
     let mut notes = Vec::new();
-    let world = world::look(&client).await.map_err(|error| error.to_string())?;
-    for scene in scenes::all(&nodes, &world.addresses) {
+    let victim = nodes.last().cloned().unwrap_or_default();
+    let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.GlobalIPv6Address}} {{end}}";
+    let addresses: Vec<String> = faults::run("docker", &["inspect", "-f", format, &victim])
+        .await
+        .map_err(|error| error.to_string())?
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
+    for scene in scenes::all(&nodes, &addresses) {
         if !args.only.is_empty() && !args.only.iter().any(|id| id == scene.id) {
             continue;
         }

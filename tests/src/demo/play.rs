@@ -1,5 +1,6 @@
 //! One loop that plays any scene: clear before, fault, told, watched, healed, clear after.
 
+use super::faults;
 use super::scenes::Scene;
 use super::truth::Sampler;
 use super::world::{self, World};
@@ -28,6 +29,11 @@ pub struct Outcome {
 const LOOK: Duration = Duration::from_millis(200);
 /// Longest wait for a clear world before and after a scene.
 const CLEAR: Duration = Duration::from_secs(90);
+/// Every node's bound and every source's estimate must be below this before the next fault: for half a minute after a
+/// healed lie, chrony's regression mixes samples of both, and a scene begun then would show the last one.
+const CALM_S: f64 = 0.005;
+/// … for so long: the judge's baseline takes eight updates, of a second each here.
+const CALM_FOR: Duration = Duration::from_secs(10);
 
 #[expect(
     clippy::disallowed_methods,
@@ -55,6 +61,38 @@ pub async fn wait_clear(
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Waits until the last scene's samples are gone on every node. Reads the agents' metrics, to pace scenes; no scene is
+/// decided by them.
+async fn wait_calm(client: &kube::Client, nodes: &World, sampler: &mut Sampler) -> Result<(), String> {
+    let start = now();
+    let mut calm_since = now();
+    while calm_since.elapsed() < CALM_FOR {
+        for node in nodes.nodes.keys() {
+            let metrics =
+                faults::run("docker", &["exec", node, "curl", "-fsS", "http://127.0.0.1:9923/metrics"])
+                    .await
+                    .map_err(|error| error.to_string())?;
+            let unquiet = metrics
+                .lines()
+                .filter(|line| {
+                    line.starts_with("meantime_clock_error_bound_seconds")
+                        || line.starts_with("chrony_sourcestats_offset_seconds")
+                })
+                .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+                .any(|value| value.abs() > CALM_S);
+            if unquiet {
+                calm_since = now();
+            }
+        }
+        look(client, sampler).await?;
+        if start.elapsed() > CLEAR {
+            return Err(format!("samples of the last scene are still in use after {} s", CLEAR.as_secs()));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
 }
 
 async fn look(client: &kube::Client, sampler: &mut Sampler) -> Result<World, String> {

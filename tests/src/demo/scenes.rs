@@ -58,11 +58,11 @@ fn node_has(world: &World, node: &str, wanted: &[(ConditionKind, &str)]) -> Resu
     Ok(format!("{} on {node}", words.join(" ")))
 }
 
-/// All scenes; `nodes` as the cluster names them, the last worker is the victim of the single-node ones.
-pub fn all(nodes: &[String], addresses: &std::collections::BTreeMap<String, String>) -> Vec<Scene> {
+/// All scenes; `nodes` as the cluster names them, the last worker is the victim of the single-node ones; `addresses` are
+/// all addresses of the victim that a lab server may see.
+pub fn all(nodes: &[String], addresses: &[String]) -> Vec<Scene> {
     let victim = nodes.last().cloned().unwrap_or_default();
     let total = nodes.len();
-    let address = addresses.get(&victim).cloned().unwrap_or_default();
     vec![
         one_source_jumps(total),
         sources_die(),
@@ -70,7 +70,7 @@ pub fn all(nodes: &[String], addresses: &std::collections::BTreeMap<String, Stri
         node_cut_off(&victim),
         chronyd_killed(&victim),
         chronyd_stopped(&victim),
-        node_stepped(&victim, &address),
+        node_stepped(&victim, addresses),
     ]
 }
 
@@ -214,15 +214,20 @@ fn chronyd_stopped(victim: &str) -> Scene {
     }
 }
 
-fn node_stepped(victim: &str, address: &str) -> Scene {
+fn node_stepped(victim: &str, addresses: &[String]) -> Scene {
+    let shift = |span: &str| {
+        let words: Vec<String> =
+            addresses.iter().map(|address| format!("per-client={address}:offset={span}")).collect();
+        lab(&SERVERS, &words.join(" "))
+    };
     let node = victim.to_owned();
     let other = victim.to_owned();
     Scene {
         id: "f",
         title: format!("the clock of {victim} alone is 120 ms wrong (all servers answer it so)"),
         expected: "TimeOffsetHigh=True and TimeSynchronized=False on it alone".into(),
-        inject: lab(&SERVERS, &format!("per-client={address}:offset=120ms")),
-        heal: lab(&SERVERS, &format!("per-client={address}:offset=0s")),
+        inject: shift("120ms"),
+        heal: shift("0s"),
         told: Box::new(move |_, now| {
             let seen = node_has(now, &node, &[(TimeOffsetHigh, "True"), (TimeSynchronized, "False")])?;
             Ok(format!("{seen} ({})", now.reason(&node, TimeSynchronized)))

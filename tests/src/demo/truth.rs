@@ -58,11 +58,13 @@ impl Sampler {
     fn note(&mut self, faults: &[Fault]) {
         for fault in faults {
             let Fault::Lab { set, .. } = fault else { continue };
-            let Some(rest) = set.strip_prefix("per-client=") else { continue };
-            let Some((address, offset)) = rest.rsplit_once(":offset=") else { continue };
-            // The servers seem ahead by S: this clock is S behind.
-            let shift = duration::parse(offset).map_or(0, |shift| shift.0);
-            self.errors.insert(address.to_owned(), -shift);
+            for word in set.split_whitespace() {
+                let Some(rest) = word.strip_prefix("per-client=") else { continue };
+                let Some((address, offset)) = rest.rsplit_once(":offset=") else { continue };
+                // The servers seem ahead by S: this clock is S behind.
+                let shift = duration::parse(offset).map_or(0, |shift| shift.0);
+                self.errors.insert(address.to_owned(), -shift);
+            }
         }
     }
 
