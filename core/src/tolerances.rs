@@ -176,7 +176,9 @@ pub enum BadTolerances {
         field: &'static str,
     },
     /// The warn level lies above the limit.
-    #[error("tolerances.{warn_field} ({warn}) is above {max_field} ({max}, from {from}); a warning must come before the breach")]
+    #[error(
+        "tolerances.{warn_field} ({warn}) is above {max_field} ({max}, from {from}); a warning must come before the breach"
+    )]
     Inverted {
         /// The warn field in YAML.
         warn_field: &'static str,
@@ -254,10 +256,7 @@ mod tests {
     #[test]
     fn zero_is_refused() {
         let given = Overrides { max_error_bound: Some(Nanos::ZERO), ..Overrides::default() };
-        assert_eq!(
-            given.resolve(Preset::Web),
-            Err(BadTolerances::NotPositive { field: "maxErrorBound" })
-        );
+        assert_eq!(given.resolve(Preset::Web), Err(BadTolerances::NotPositive { field: "maxErrorBound" }));
     }
 
     #[test]

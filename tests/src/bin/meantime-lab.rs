@@ -101,7 +101,7 @@ fn run(verb: Verb) -> Result<(), Box<dyn Error>> {
             lab.wait();
         }
         Verb::Set { control, words } => {
-            println!("{}", control::order(control, &format!("set {}", words.join(" ")))?)
+            println!("{}", control::order(control, &format!("set {}", words.join(" ")))?);
         }
         Verb::Get { control } => println!("{}", control::order(control, "get")?),
         Verb::Probe { server, patience } => {
