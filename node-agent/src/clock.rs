@@ -13,6 +13,11 @@ use std::time::Duration;
 /// Where Linux tells the first hardware clock, in whole seconds since 1970.
 const RTC: &str = "/sys/class/rtc/rtc0/since_epoch";
 
+/// Read within so long the clocks were read together (four calls take under 1 µs; 100 µs is the judge's allowance).
+const TOGETHER: Nanos = Nanos::from_micros(20);
+/// How often it is tried; then the tightest reading counts.
+const READINGS: u32 = 5;
+
 /// This machine's clocks.
 #[derive(Clone, Debug)]
 pub struct Clocks {
@@ -27,17 +32,32 @@ impl Default for Clocks {
 
 impl Clocks {
     /// All clocks within one look. The hardware clock is read first (its file may sleep for a bus), the three
-    /// kernel clocks then follow within a microsecond of each other.
+    /// kernel clocks then follow within a microsecond of each other: a reading in whose middle this thread was
+    /// scheduled away is repeated, because the judge takes clocks that come apart for moved ones.
     pub fn read(&self) -> ClockReading {
         let rtc = std::fs::read_to_string(&self.rtc).ok();
         let rtc = rtc.and_then(|text| text.trim().parse().ok()).map(|s: i64| WallTime(Nanos::from_secs(s).0));
-        ClockReading {
-            wall: WallTime(nanos(clock_gettime(ClockId::Realtime))),
-            boot: boottime(),
-            raw: RawTime(nanos(clock_gettime(ClockId::MonotonicRaw))),
-            rtc,
+        let mut best = kernel_clocks(rtc);
+        for _ in 1..READINGS {
+            if best.1 <= TOGETHER {
+                break;
+            }
+            let again = kernel_clocks(rtc);
+            if again.1 < best.1 {
+                best = again;
+            }
         }
+        best.0
     }
+}
+
+/// The three kernel clocks, and how long reading them took by the bare oscillator.
+fn kernel_clocks(rtc: Option<WallTime>) -> (ClockReading, Nanos) {
+    let raw = RawTime(nanos(clock_gettime(ClockId::MonotonicRaw)));
+    let wall = WallTime(nanos(clock_gettime(ClockId::Realtime)));
+    let boot = boottime();
+    let took = RawTime(nanos(clock_gettime(ClockId::MonotonicRaw))) - raw;
+    (ClockReading { wall, boot, raw, rtc }, took)
 }
 
 /// CLOCK_BOOTTIME alone. It starts at zero when the kernel starts, so that it is the uptime as well.
