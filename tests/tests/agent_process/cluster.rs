@@ -80,7 +80,8 @@ async fn it_says_what_it_can_before_it_has_a_plan_and_writes_nothing_but_its_sta
     let object = world.api.get("n1").await.unwrap();
     assert_eq!(object.metadata.generation, Some(2), "the agent wrote no spec");
     let fields = object.metadata.managed_fields.unwrap();
-    let ours: Vec<_> = fields.iter().filter(|f| f.manager.as_deref() == Some("meantime-agent-status")).collect();
+    let ours: Vec<_> =
+        fields.iter().filter(|f| f.manager.as_deref() == Some("meantime-agent-status")).collect();
     assert!(ours.iter().all(|f| f.subresource.as_deref() == Some("status")) && ours.len() == 1, "{ours:?}");
     let bytes = serde_json::to_string(&world.api.get("n1").await.unwrap()).unwrap().len();
     println!("NodeTime with 4 associations: {bytes} bytes with managedFields");

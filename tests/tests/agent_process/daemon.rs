@@ -108,3 +108,19 @@ fn no_binary_is_said_and_cured_when_it_comes() {
     fs::rename(node.path("away"), node.path("chronyd")).unwrap();
     node.wait_applied("the binary came");
 }
+
+/// Lasts over a minute: `make test-long`.
+#[test]
+#[ignore = "72 s"]
+fn silent_for_a_minute_it_is_killed_and_started_again() {
+    let mut node = Node::new(4);
+    node.up();
+    let pid = node.chronyd().unwrap();
+    node.signal_chronyd(Signal::STOP);
+    node.wait("TimeDaemonDown", |status| condition(status, "TimeDaemonDown") == "True");
+    std::thread::sleep(std::time::Duration::from_secs(40));
+    assert_eq!(node.chronyds(), [pid], "told long before it is cured");
+    node.next_chronyd(pid);
+    node.wait_applied("the new one answers");
+    assert_eq!(node.chronyds().len(), 1);
+}

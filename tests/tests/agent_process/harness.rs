@@ -71,7 +71,9 @@ pub struct Node {
     /// The plan in it, changed by tests before [`Node::publish`].
     pub plan: NodePlan,
     /// Further flags for the agent.
-    pub flags: Vec<&'static str>,
+    pub flags: Vec<String>,
+    /// Runs it as root without a single capability, as the chart does without clock control.
+    pub no_capabilities: bool,
     /// With one, the agent talks to that API server instead of to files.
     pub kubeconfig: Option<PathBuf>,
 }
@@ -98,7 +100,17 @@ impl Node {
             NodeTime::new("n1", NodeTimeSpec { desired: Desired::Active, plan: None, request: None });
         object.metadata.uid = Some("uid-1".into());
         object.metadata.generation = Some(0);
-        let mut node = Self { folder, agent: None, labs: Vec::new(), net, object, plan, flags: Vec::new(), kubeconfig: None };
+        let mut node = Self {
+            folder,
+            agent: None,
+            labs: Vec::new(),
+            net,
+            object,
+            plan,
+            flags: Vec::new(),
+            no_capabilities: false,
+            kubeconfig: None,
+        };
         for _ in 0..count {
             let at = node.add_lab();
             node.plan_source(at);
@@ -198,8 +210,11 @@ impl Node {
         assert!(self.agent.is_none());
         let log = fs::File::options().create(true).append(true).open(self.path("agent.log")).unwrap();
         let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]);
+        if self.no_capabilities {
+            command.args(["--bounding-set", "-all", "--inh-caps", "-all", "--no-new-privs"]);
+        }
         command
-            .args(["--pdeathsig", "KILL"])
             .arg(agent())
             .args(["--node", "n1"])
             .arg("--run-dir")
@@ -335,6 +350,16 @@ impl Node {
             .collect();
         found.sort_unstable();
         found
+    }
+
+    /// One GET on the agent's HTTP port: status line and body.
+    pub fn get(&self, port: u16, path: &str) -> Option<String> {
+        use std::io::{Read, Write};
+        let mut stream = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n").ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        Some(text)
     }
 
     /// The agent's log.

@@ -2,6 +2,7 @@
 
 use super::harness::{Node, applied, condition};
 use meantime_core::policy::Mode;
+use meantime_core::source::PollRange;
 use meantime_crds::nodetime::{AnswerState, AppliedState, Desired, Profile};
 use rustix::process::Signal;
 use std::fs;
@@ -45,6 +46,61 @@ fn sources_change_live_a_minority_at_a_time() {
     assert_eq!((node.chronyd(), node.starts()), (pid, starts), "no restart");
     let sources: Vec<_> = status.associations.iter().filter_map(|a| a.source.clone()).collect();
     assert!(sources.contains(&"s4".to_owned()) && !sources.contains(&"s0".to_owned()), "{sources:?}");
+}
+
+#[test]
+fn a_changed_option_is_taken_live_even_by_a_chronyd_that_mishandles_it() {
+    let mut node = Node::new(4);
+    node.up();
+    let (pid, starts) = (node.chronyd(), node.starts());
+    // Before 4.5 one reload of a changed line for the same address loses the source.
+    node.plan.associations[2].polls = PollRange { min: -1, max: -1 };
+    node.publish();
+    let status = node.wait_applied("the changed line");
+    assert_eq!(status.voters.as_deref(), Some("4/4"));
+    let sources = fs::read_to_string(node.path("run/chrony/sources.d/meantime.sources")).unwrap();
+    assert_eq!(sources.matches("minpoll -1 maxpoll -1").count(), 1, "{sources}");
+    assert_eq!((node.chronyd(), node.starts()), (pid, starts), "no restart");
+}
+
+#[test]
+fn metrics_and_health_are_served() {
+    let mut node = Node::new(4);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    node.flags = vec!["--listen".into(), format!("127.0.0.1:{port}")];
+    node.up();
+    for path in ["/healthz", "/readyz"] {
+        let answer = node.get(port, path).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+    }
+    let metrics = node.get(port, "/metrics").unwrap();
+    for line in [
+        "chrony_up 1",
+        "chrony_tracking_stratum 2",
+        "meantime_usable_voters 4",
+        "meantime_chronyd_starts_total 1",
+    ] {
+        assert!(metrics.contains(&format!("\n{line}\n")), "{line} is not in {metrics}");
+    }
+    // Ready once is ready for good: a dead chronyd is the agent's to cure, not the kubelet's.
+    node.signal_chronyd(Signal::STOP);
+    node.wait("TimeDaemonDown", |status| condition(status, "TimeDaemonDown") == "True");
+    assert!(node.get(port, "/readyz").unwrap().starts_with("HTTP/1.1 200"));
+    assert!(node.get(port, "/healthz").unwrap().starts_with("HTTP/1.1 200"));
+    assert!(node.get(port, "/metrics").unwrap().contains("\nchrony_up 0\n"));
+}
+
+#[test]
+fn not_one_capability_is_needed_to_measure() {
+    let mut node = Node::new(4);
+    node.no_capabilities = true;
+    node.up();
+    let pid = node.chronyd().unwrap();
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let effective = text.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap().trim().to_owned();
+    assert_eq!(effective, "0000000000000000");
+    node.end_agent(Signal::TERM);
+    assert_eq!(node.chronyds(), [0_u32; 0], "it may also end it");
 }
 
 #[test]
