@@ -164,9 +164,9 @@ pub fn look(
         let named = matches!(associations[index].letter, Letter::Falseticker | Letter::Untrusted);
         match (gap.and(host), group) {
             (Some(host), _) => apart(host),
-            // The group has seen it; chronyd's letter speaks for what has no view.
+            // Outside the group, and chronyd says so too or it is far outside; for what has no view its letter speaks.
             (None, Some(group)) => match position {
-                Some(at) => !group.has(at) && apart(group.region),
+                Some(at) => !group.has(at) && (named || apart(group.region)),
                 None => named,
             },
             (None, None) => named && voters.usable > 0,
