@@ -173,7 +173,7 @@ async fn write_mark(client: &Client, config: &Config) -> Result<bool, RetireErro
             "labels": {"app.kubernetes.io/managed-by": "meantime-operator"},
             "ownerReferences": owners,
         },
-        "data": {"why": "meantime-operator retire: no operator plans or writes while this is here. Delete it to go on."},
+        "data": {"why": "meantime-operator retire: no operator plans or jobs while this is here. Delete it to go on."},
     });
     marks
         .patch(STOP_MARK, &PatchParams::apply(MANAGER_OPERATOR_SPEC).force(), &Patch::Apply(&body))
@@ -211,17 +211,17 @@ async fn alone(
             break;
         }
         let now = clock::boot();
-        let mut writes = Vec::new();
+        let mut jobs = Vec::new();
         for guarded in all.items {
             let name = guarded.name_any();
             let waiting = waiting.entry(name.clone()).or_insert_with(|| Waiting::new(now));
             match waiting.look(&guarded, config.patience, now) {
-                Step::Ask => writes.push(Write::Retire { name }),
+                Step::Ask => jobs.push(Write::Retire { name }),
                 Step::Wait => {}
                 Step::Leave { restored, message } => {
                     leave(&nodes, &recorder, &writer, &name, restored, &message).await?;
                     let uid = guarded.meta().uid.clone().unwrap_or_default();
-                    writes.push(Write::Delete { name: name.clone(), uid });
+                    jobs.push(Write::Delete { name: name.clone(), uid });
                     println!("{name}: {}: {message}", if restored { "restored" } else { "not restored" });
                     if restored {
                         report.restored.push(name);
@@ -231,7 +231,7 @@ async fn alone(
                 }
             }
         }
-        send_all(&writer, writes).await?;
+        send_all(&writer, jobs).await?;
         if !config.wait {
             report.asked = waiting.into_keys().collect();
             return Ok(report);
@@ -322,17 +322,17 @@ async fn leave(
 async fn sweep(client: Client, writer: &Writer) -> Result<(), RetireError> {
     let nodes: Api<Node> = Api::all(client);
     let all = nodes.list(&ListParams::default()).await.map_err(api("listing Nodes"))?;
-    let writes = all.items.into_iter().filter_map(|node| {
+    let jobs = all.items.into_iter().filter_map(|node| {
         let ours =
             node.status.as_ref()?.conditions.as_ref()?.iter().any(|c| c.type_.starts_with(CONDITION_DOMAIN));
         let uid = node.metadata.uid.clone()?;
         ours.then(|| Write::ClearConditions { node: node.name_any(), uid })
     });
-    send_all(writer, writes.collect()).await
+    send_all(writer, jobs.collect()).await
 }
 
-async fn send_all(writer: &Writer, writes: Vec<Write>) -> Result<(), RetireError> {
-    let outcomes: Vec<Outcome> = futures::stream::iter(writes)
+async fn send_all(writer: &Writer, jobs: Vec<Write>) -> Result<(), RetireError> {
+    let outcomes: Vec<Outcome> = futures::stream::iter(jobs)
         .map(|write| async move { writer.send(&write).await })
         .buffer_unordered(CONCURRENCY)
         .collect()

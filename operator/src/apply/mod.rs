@@ -78,12 +78,12 @@ pub enum SpecChange {
 pub fn spec_change(
     wanted: &Wanted,
     standing: Option<&Standing>,
-    request: Option<Request>,
+    request: Option<&Request>,
     node_uid: &str,
     retirement: &Retirement,
 ) -> SpecChange {
     let active = |plan: Option<Plan>| {
-        let spec = NodeTimeSpec { desired: Desired::Active, plan, request: request.clone() };
+        let spec = NodeTimeSpec { desired: Desired::Active, plan, request: request.cloned() };
         let there = standing.is_some_and(|standing| {
             same(&standing.spec, &spec) && standing.owner.as_deref() == Some(node_uid)
         });

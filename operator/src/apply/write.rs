@@ -198,7 +198,10 @@ impl Writer {
                     ..PatchParams::default()
                 };
                 let body = json!({"spec": {"desired": Desired::Retired}});
-                self.api::<NodeTime>().patch(name, &params, &Patch::Merge(&body)).await.map(version)
+                self.api::<NodeTime>()
+                    .patch(name, &params, &Patch::Merge(&body))
+                    .await
+                    .map(|stored| version(&stored))
             }
             Write::Delete { name, uid } => {
                 let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
@@ -254,7 +257,7 @@ impl Writer {
                     field_manager: Some(MANAGER_OPERATOR_SPEC.into()),
                     ..PatchParams::default()
                 };
-                api.patch(name, &params, &Patch::Merge(&body)).await.map(version)
+                api.patch(name, &params, &Patch::Merge(&body)).await.map(|stored| version(&stored))
             }
             Ok(stored) => Ok(stored.metadata.resource_version),
             Err(stored) => Ok(stored.metadata.resource_version),
@@ -269,7 +272,7 @@ impl Writer {
         let body = json!({
             "apiVersion": "v1", "kind": "Node", "metadata": {"name": node, "uid": uid}, "status": status,
         });
-        api.patch_status(node, &params, &Patch::Apply(&body)).await.map(version)
+        api.patch_status(node, &params, &Patch::Apply(&body)).await.map(|stored| version(&stored))
     }
 
     async fn status<K>(&self, name: &str, status: &impl Serialize) -> Result<Option<String>, kube::Error>
@@ -283,7 +286,7 @@ impl Writer {
         let body = json!({
             "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": {"name": name}, "status": status,
         });
-        self.api::<K>().patch_status(name, &params, &Patch::Apply(&body)).await.map(version)
+        self.api::<K>().patch_status(name, &params, &Patch::Apply(&body)).await.map(|stored| version(&stored))
     }
 
     /// Server-side apply can't merge into an object that breaks its own schema; a merge patch can.
@@ -297,11 +300,11 @@ impl Writer {
         let params =
             PatchParams { field_manager: Some(MANAGER_OPERATOR_STATUS.into()), ..PatchParams::default() };
         let body = json!({"status": status});
-        self.api::<K>().patch_status(name, &params, &Patch::Merge(&body)).await.map(version)
+        self.api::<K>().patch_status(name, &params, &Patch::Merge(&body)).await.map(|stored| version(&stored))
     }
 }
 
-fn version<K: Resource>(stored: K) -> Option<String> {
+fn version<K: Resource>(stored: &K) -> Option<String> {
     stored.meta().resource_version.clone()
 }
 

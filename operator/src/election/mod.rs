@@ -206,17 +206,14 @@ fn read(
     }
     let mine = lease.holder.as_deref() == Some(me);
     match state.role {
-        // Our own renewal may have been taken without the answer reaching us.
-        Role::Leader { .. } if mine => {
+        // A leader whose renewal was taken without the answer reaching it, or a follower that finds its own Lease from
+        // before this container was restarted (the identity is the pod's): its last process is dead.
+        Role::Leader { .. } | Role::Follower if mine => {
             actions.push(Action::Renew { version: lease.version, transitions: lease.transitions });
         }
         Role::Leader { .. } => {
             state.role = Role::Follower;
             actions.push(Action::Close);
-        }
-        // Ours from before this container was restarted (the identity is the pod's): its last process is dead.
-        Role::Follower if mine => {
-            actions.push(Action::Renew { version: lease.version, transitions: lease.transitions });
         }
         Role::Follower => {
             if lease.holder.is_none() || stood_still >= lease.duration {

@@ -192,7 +192,7 @@ impl Candidate {
                         queue.push(written(server.write(Some(self.me), Some(&version))));
                     }
                     Action::Release { version, .. } => {
-                        queue.push(written(server.write(None, Some(&version))))
+                        queue.push(written(server.write(None, Some(&version))));
                     }
                 }
             }

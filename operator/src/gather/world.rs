@@ -130,7 +130,7 @@ impl World {
             match broken.kind {
                 BrokenKind::TimeSource => aside(ObjectKind::TimeSource, &broken.name, broken.why.clone()),
                 BrokenKind::TimeSyncPolicy => {
-                    aside(ObjectKind::TimeSyncPolicy, &broken.name, broken.why.clone())
+                    aside(ObjectKind::TimeSyncPolicy, &broken.name, broken.why.clone());
                 }
                 BrokenKind::NodeTime => {}
             }

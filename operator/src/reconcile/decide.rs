@@ -5,6 +5,7 @@
 //! stays warm); only the loop knows who sends.
 
 use super::rest::Rest;
+use super::texts::Texts;
 use crate::apply::expect::Expected;
 use crate::apply::write::Write;
 use crate::apply::{RETIRE_PATIENCE, Retirement, SpecChange, Standing, Wanted, answer, request, spec_change};
@@ -42,7 +43,7 @@ pub struct Job {
 
 #[derive(Clone, Debug)]
 enum Remember {
-    Spec(Standing),
+    Spec(Box<Standing>),
     Conditions(NodeConditions),
     Source(Box<TimeSourceStatus>),
     Policy(Box<TimeSyncPolicyStatus>),
@@ -178,8 +179,8 @@ impl Memory {
         let version = node_time.and_then(|node_time| node_time.metadata.resource_version.as_deref());
         let pending = self.specs.pending(name, version, now).cloned();
         let standing_spec = pending.or_else(|| node_time.map(Standing::of));
-        let change =
-            spec_change(&wanted, standing_spec.as_ref(), node_time.and_then(request), &node_uid, &retirement);
+        let asked = node_time.and_then(request);
+        let change = spec_change(&wanted, standing_spec.as_ref(), asked.as_ref(), &node_uid, &retirement);
 
         let retired = matches!(&standing_spec, Some(standing) if standing.spec.desired == Desired::Retired);
         let silence = self.tracker.silent(name).filter(|_| node_time.is_some());
@@ -205,7 +206,7 @@ impl Memory {
                 decision.jobs.push(Job {
                     write: Write::Spec { name: name.to_owned(), node_uid, spec },
                     notes: Vec::new(),
-                    remember: Remember::Spec(written),
+                    remember: Remember::Spec(Box::new(written)),
                 });
             }
             // first the conditions, then the object: a crash between the two leaves the object, and so the duty
@@ -446,7 +447,7 @@ impl Memory {
         let name = name.to_owned();
         self.rest.succeeded(target, &name);
         match job.remember {
-            Remember::Spec(written) => self.specs.wrote(name, written, version, now),
+            Remember::Spec(written) => self.specs.wrote(name, *written, version, now),
             Remember::Conditions(written) => {
                 if let Write::Conditions { uid, .. } = &job.write {
                     self.beaten.insert(uid.clone(), now);
@@ -464,20 +465,6 @@ impl Memory {
     pub fn failed(&mut self, job: &Job, now: BootTime) {
         let (target, name) = job.write.key();
         self.rest.failed(target, name, now);
-    }
-}
-
-/// Plans in the API's words: nodes of one policy and zone share a plan, so it is translated once.
-#[derive(Default)]
-struct Texts {
-    known: BTreeMap<String, Plan>,
-}
-
-impl Texts {
-    fn of(&mut self, plan: &Arc<meantime_core::snapshot::NodePlan>) -> Plan {
-        // the hash leaves the policy's generation out, which `same` ignores too, but names are in it
-        let key = format!("{} {}", plan.hash, plan.policy.generation);
-        self.known.entry(key).or_insert_with(|| Plan::from(&**plan)).clone()
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod decide;
 mod rest;
+mod texts;
 
 use crate::apply::write::{Outcome, Writer};
 use crate::clock;

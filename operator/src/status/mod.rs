@@ -15,11 +15,8 @@ const SHOWN: usize = 4;
 
 /// Faults or warnings (reason, text) as one line.
 pub(crate) fn lines(items: &[(&'static str, String)]) -> String {
-    let mut text = items.iter().take(SHOWN).map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("; ");
-    if items.len() > SHOWN {
-        text.push_str(&format!("; and {} more", items.len() - SHOWN));
-    }
-    text
+    let text = items.iter().take(SHOWN).map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("; ");
+    if items.len() > SHOWN { format!("{text}; and {} more", items.len() - SHOWN) } else { text }
 }
 
 /// Kubernetes' three words; anything else is not known.

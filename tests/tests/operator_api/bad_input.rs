@@ -106,7 +106,9 @@ async fn loosen(cluster: &Cluster, name: &str) {
     let mut version = definition.data["spec"]["versions"][0].clone();
     version["schema"] =
         json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
-    version.as_object_mut().unwrap().remove("additionalPrinterColumns");
+    for refers_to_fields in ["additionalPrinterColumns", "selectableFields"] {
+        version.as_object_mut().unwrap().remove(refers_to_fields);
+    }
     let patch = json!({"spec": {"versions": [version]}});
     definitions.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
     // the server serves the looser schema a moment later

@@ -109,7 +109,7 @@ fn store(world: &mut World, name: &str, node_uid: &str, spec: &NodeTimeSpec, sta
 }
 
 /// What an agent would write: all five, the plan applied.
-fn report(world: &mut World, name: &str, sequence: i64, synchronized: (&str, &str), more: Value) {
+fn report(world: &mut World, name: &str, sequence: i64, synchronized: (&str, &str), more: &Value) {
     let node_time = world.node_time(name).unwrap().clone();
     let plan = node_time.spec.plan.clone().unwrap();
     let conditions: Vec<_> = ConditionKind::ALL
@@ -172,7 +172,7 @@ fn at_rest() -> (Memory, World) {
     let decision = memory.decide(&world, LEADING, at(0), wall());
     finish(&mut memory, &mut world, decision, at(0));
     for name in ["n1", "n2"] {
-        report(&mut world, name, 1, ("True", "InTolerance"), json!({}));
+        report(&mut world, name, 1, ("True", "InTolerance"), &json!({}));
     }
     let decision = memory.decide(&world, LEADING, at(1), wall());
     finish(&mut memory, &mut world, decision, at(1));
@@ -212,7 +212,7 @@ fn a_fresh_cluster_gets_plans_and_status_and_no_conditions() {
 #[test]
 fn a_report_becomes_conditions_and_one_event_and_only_once() {
     let (mut memory, mut world) = at_rest();
-    report(&mut world, "n1", 2, ("False", "OffsetExceeded"), json!({}));
+    report(&mut world, "n1", 2, ("False", "OffsetExceeded"), &json!({}));
     let decision = memory.decide(&world, LEADING, at(10), wall());
     let job = decision.jobs.iter().find(|job| job.write.key() == ("node-conditions", "n1")).unwrap();
     let notes: Vec<_> = job
@@ -241,7 +241,7 @@ fn a_re_created_node_gets_its_conditions_and_its_owner_again() {
 fn a_silent_agent_makes_its_node_unknown_with_one_event() {
     let (mut memory, mut world) = at_rest();
     for second in (100..661).step_by(100) {
-        report(&mut world, "n2", second, ("True", "InTolerance"), json!({}));
+        report(&mut world, "n2", second, ("True", "InTolerance"), &json!({}));
         world.ready_agents = ["n1".to_owned(), "n2".to_owned()].into();
         let decision = memory.decide(&world, LEADING, at(second), wall());
         assert!(!targets(&decision).contains(&"node-conditions n1".to_owned()), "at {second}");
@@ -367,7 +367,7 @@ fn a_follower_tells_nothing_and_a_new_leader_does_not_repeat() {
         })
         .collect();
     for node in ["n1", "n2"] {
-        report(&mut world, node, 5, ("True", "InTolerance"), json!({"associations": lying}));
+        report(&mut world, node, 5, ("True", "InTolerance"), &json!({"associations": lying}));
     }
     let mut follower = Memory::new(Limits::default());
     let seat = Seat { leading: false, ..LEADING };

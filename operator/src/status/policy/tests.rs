@@ -35,7 +35,7 @@ struct Node {
 }
 
 impl Node {
-    fn new(name: &str, applied: Value, synchronized: (&str, &str), headroom: i64) -> Self {
+    fn new(name: &str, applied: &Value, synchronized: (&str, &str), headroom: i64) -> Self {
         let status = json!({
             "applied": applied,
             "headroomNanoseconds": headroom,
@@ -53,7 +53,7 @@ impl Node {
         }
     }
     fn good(name: &str) -> Self {
-        Self::new(name, json!({"state": "Applied", "hash": HASH}), ("True", "InTolerance"), 49_988_000)
+        Self::new(name, &json!({"state": "Applied", "hash": HASH}), ("True", "InTolerance"), 49_988_000)
     }
     fn member(&self) -> Member<'_> {
         Member {
@@ -121,7 +121,7 @@ fn a_drifting_node_is_not_compliant_and_still_applied() {
     bad = Node {
         status: Node::new(
             "n2",
-            json!({"state": "Applied", "hash": HASH}),
+            &json!({"state": "Applied", "hash": HASH}),
             ("False", "OffsetExceeded"),
             -11_234_567,
         )
@@ -141,8 +141,8 @@ fn a_drifting_node_is_not_compliant_and_still_applied() {
 #[test]
 fn a_plan_on_its_way_is_not_ready_and_says_where() {
     let waiting = [
-        Node::new("n1", json!({"state": "Pending"}), ("True", "InTolerance"), 1),
-        Node::new("n2", json!({"state": "Applied", "hash": "ffffffffffffffff"}), ("True", "InTolerance"), 1),
+        Node::new("n1", &json!({"state": "Pending"}), ("True", "InTolerance"), 1),
+        Node::new("n2", &json!({"state": "Applied", "hash": "ffffffffffffffff"}), ("True", "InTolerance"), 1),
         Node::good("n3"),
     ];
     let status = status_of(&report(), &waiting);
@@ -171,9 +171,9 @@ fn a_silent_agent_makes_its_node_unknown_not_compliant() {
 
 #[test]
 fn refused_and_reverted_wait_for_a_person() {
-    let refused = Node::new("n1", json!({"state": "Refused", "hash": "old"}), ("True", "InTolerance"), 1);
+    let refused = Node::new("n1", &json!({"state": "Refused", "hash": "old"}), ("True", "InTolerance"), 1);
     assert_eq!(told(&status_of(&report(), &[refused]), "Stalled"), is("True", "Refused"));
-    let reverted = Node::new("n1", json!({"state": "Reverted", "hash": "old"}), ("True", "InTolerance"), 1);
+    let reverted = Node::new("n1", &json!({"state": "Reverted", "hash": "old"}), ("True", "InTolerance"), 1);
     assert_eq!(told(&status_of(&report(), &[reverted]), "Ready"), is("False", "Reverted"));
 }
 
@@ -209,7 +209,7 @@ fn faults_conflicts_and_infeasible_limits_are_told_apart() {
     assert_eq!(told(&status, "Conflicted"), is("True", "SamePriority"));
     assert!(message(&status, "Conflicted").contains("web"));
     let path =
-        Node::new("n1", json!({"state": "Applied", "hash": HASH}), ("Unknown", "ToleranceInfeasible"), 1);
+        Node::new("n1", &json!({"state": "Applied", "hash": HASH}), ("Unknown", "ToleranceInfeasible"), 1);
     assert_eq!(told(&status_of(&report(), &[path]), "Feasible"), is("False", "ToleranceInfeasible"));
 }
 
