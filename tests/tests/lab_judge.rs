@@ -15,6 +15,7 @@ use meantime_core::units::Nanos;
 use meantime_core::verdict::Verdict;
 use meantime_tests::chronyd::{ChronyRoot, Chronyd};
 use meantime_tests::lab::{Lab, clock};
+use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -40,7 +41,8 @@ impl Scene {
         let mut associations = Vec::new();
         for (index, lab) in labs.iter().enumerate() {
             let at = lab.address();
-            configuration += &format!("server {} port {} minpoll -2 maxpoll -2 iburst\n", at.ip(), at.port());
+            let (ip, port) = (at.ip(), at.port());
+            writeln!(configuration, "server {ip} port {port} minpoll -2 maxpoll -2 iburst").unwrap();
             associations.push(PlannedAssociation {
                 source: format!("s{index}"),
                 source_uid: String::new(),
@@ -157,13 +159,12 @@ impl Scene {
         let mut last = None;
         for (look, (_, verdict)) in self.told.iter().enumerate() {
             if last != Some(&verdict.conditions) {
-                text += &format!(
-                    "look {look}: {} usable, {:?} {:?}\n",
-                    verdict.usable_voters, verdict.offset, verdict.bound
-                );
+                let (offset, bound) = (verdict.offset, verdict.bound);
+                writeln!(text, "look {look}: {} usable, {offset:?} {bound:?}", verdict.usable_voters)
+                    .unwrap();
                 for (kind, judgement) in verdict.conditions.iter() {
                     let (status, reason) = (judgement.status.as_str(), judgement.reason.as_str());
-                    text += &format!("  {}={status} {reason}: {}\n", kind.name(), judgement.message);
+                    writeln!(text, "  {}={status} {reason}: {}", kind.name(), judgement.message).unwrap();
                 }
             }
             last = Some(&verdict.conditions);
