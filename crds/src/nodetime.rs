@@ -1,5 +1,6 @@
 //! NodeTime: one node's plan (spec, by the operator alone) and what came of it (status, by that node's agent alone).
-//! Named as its Node. Everything in it is readable by every agent: nothing secret belongs here.
+//! Named as its Node. Both are atomic for server-side apply: each has one writer, who always writes all of it, and the
+//! ownership record of every field would cost 2 kB in each object. Everything in it is readable by every agent: nothing secret belongs here.
 
 use crate::common::{Condition, Mode, Preset, Scope, Time, conditions, time};
 use kube::CustomResource;
@@ -45,6 +46,7 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct NodeTimeSpec {
     /// Active: follow the plan. Retired: restore the host, acknowledge in status.retired, then rest.
     /// Example: "Active"
@@ -231,6 +233,7 @@ pub struct Request {
 /// What is applied, observed and judged on the node. Written by its agent only.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct NodeTimeStatus {
     /// metadata.generation of the spec that this status tells of. Example: 2
     #[serde(default, skip_serializing_if = "Option::is_none")]
