@@ -21,10 +21,9 @@ use meantime_core::conditions::{ConditionKind, Status};
 use meantime_core::plan::{self, NodeOutcome, PolicyReport, SourceReport};
 use meantime_core::units::Nanos;
 use meantime_core::validate;
-use meantime_crds::nodetime::{Desired, Plan};
+use meantime_crds::nodetime::Desired;
 use meantime_crds::{NodeTime, TimeSourceStatus, TimeSyncPolicyStatus};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// Meantime's own kinds as Events name them.
 const API_VERSION: &str = "meantime.dev/v1alpha1";

@@ -5,6 +5,7 @@ use crate::gather::Broken;
 use kube::core::DeserializeGuard;
 use meantime_crds::{NodeTimeSpec, TimeSource, TimeSyncPolicy};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const LEADING: Seat = Seat { in_contact: true, leading: true };
 
@@ -271,7 +272,7 @@ fn a_deselected_node_is_asked_then_cleared_then_deleted() {
         "n1",
         9,
         ("True", "InTolerance"),
-        json!({"retired": {"restored": true, "message": "done"}}),
+        &json!({"retired": {"restored": true, "message": "done"}}),
     );
     let clearing = memory.decide(&world, LEADING, at(12), wall());
     assert_eq!(node_targets(&clearing), ["node-conditions n1"]);
