@@ -11,10 +11,10 @@
 //! **In:** accepted plans, looks, the moment. **Out:** [`Action`]s for the executor and an [`Outcome`] for status.
 
 use super::facts::{Facts, Health};
+pub use super::model::{Action, Change, Event, Outcome, Stage};
 use super::steps::{self, Step};
 use meantime_core::clocks::BootTime;
 use meantime_core::conf::{SourceLine, Sources};
-use meantime_core::ledger::HeldPlan;
 use meantime_core::snapshot::NodePlan;
 use meantime_core::units::Nanos;
 use std::collections::BTreeSet;
@@ -39,65 +39,6 @@ pub const LOOKS_TO_SHOW: u32 = 3;
 pub const DRIFT: Nanos = Nanos::from_secs(60);
 /// See [`DRIFT`].
 pub const DRIFT_PAUSE: Nanos = Nanos::from_secs(600);
-
-/// A plan that was read, checked by chronyd's own parser and composed with this host's paths.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// The plan and its object.
-    pub held: HeldPlan,
-    /// chronyd's whole main text.
-    pub main: String,
-    /// Its source lines.
-    pub sources: Sources,
-}
-
-/// What became of the newest plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// There is none.
-    Nothing,
-    /// Under way, and where.
-    Pending(String),
-    /// It runs and time is not worse.
-    Applied(String),
-    /// Time was worse, or chronyd did not take it; the last good one runs.
-    Reverted(String),
-    /// Not tried.
-    Refused(String),
-}
-
-/// Where the change is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// No change under way.
-    Idle,
-    /// chronyd is started with another main part.
-    Restarting {
-        /// Since when.
-        since: BootTime,
-    },
-    /// The sources file was replaced and reloaded.
-    ReadingBack {
-        /// The step.
-        step: Step,
-        /// Since when.
-        since: BootTime,
-        /// Answered looks that differed.
-        looks: u32,
-    },
-    /// Fresh sources gather samples.
-    Settling {
-        /// The step.
-        step: Step,
-        /// Since when.
-        since: BootTime,
-    },
-    /// All is in force.
-    Confirming {
-        /// Since when.
-        since: BootTime,
-    },
-}
 
 /// The machine's memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,40 +66,6 @@ pub struct State {
     healed: Option<BootTime>,
     /// Below 4.5 a changed line for one address needs two reloads.
     pub(crate) reloads_changed: bool,
-}
-
-/// What happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A plan was accepted.
-    Plan(Arc<Change>),
-    /// The same plan again under another generation: only its fence is noted.
-    Renewed(HeldPlan),
-    /// A plan was not even tried.
-    Refused(String),
-    /// One look; whether the running chronyd has the wanted main part.
-    Look(Facts, bool),
-    /// An action failed.
-    Failed(String),
-    /// Everything is to be forgotten: retirement.
-    Forget,
-}
-
-/// What the executor must do, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Replace the sources file.
-    Write(Sources),
-    /// Tell chronyd to read it again.
-    Reload,
-    /// [`State::main`] changed: tell the supervisor.
-    Main,
-    /// Restart chronyd as it is.
-    Restart,
-    /// Remember the plan as the last good one.
-    Keep(HeldPlan),
-    /// Remember that this plan was taken back, and why.
-    Remember(HeldPlan, String),
 }
 
 impl State {

@@ -1,7 +1,7 @@
 //! The life of a plan, transition by transition.
 
 use super::*;
-use meantime_core::ledger::Fence;
+use meantime_core::ledger::{Fence, HeldPlan};
 use meantime_core::policy::Mode;
 use meantime_core::snapshot::ObjectRef;
 use meantime_core::tolerances::Preset;

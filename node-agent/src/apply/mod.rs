@@ -6,6 +6,7 @@
 
 pub mod facts;
 pub mod machine;
+pub mod model;
 pub mod steps;
 
 use crate::files::Paths;

@@ -106,7 +106,7 @@ async fn with_client(node: &str, client: Client, writer: &mut Writer, link: &mut
                 Err(error) => {
                     link.counters.watch_errors.fetch_add(1, Ordering::Relaxed);
                     // Said once per trouble, and now and then while it lasts: missing rights show only here.
-                    if failures % REPEAT == 0 {
+                    if failures.is_multiple_of(REPEAT) {
                         warn!(%error, failures, "the watch on our NodeTime failed; going on as before and trying again");
                     }
                     failures += 1;
