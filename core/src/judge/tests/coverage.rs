@@ -192,3 +192,17 @@ fn a_creeping_lie() {
     // What is below the widths of baseline and reference can't be seen: under 3 ms here, 15 s of this creep.
     assert!(tally.longest_true_while_wrong <= 15, "{tally:?}");
 }
+
+/// Each minute the lie creeps a little faster: never more at once than an oscillator may, in the end far more.
+#[test]
+fn a_creeping_lie_is_not_learned_as_the_oscillator() {
+    let mut world = World::new(4, ClockProfile::Virtual, 3);
+    world.run(300);
+    for _ in 0..15 {
+        for source in &mut world.sources {
+            source.creep += 12_000; // 12 ppm, below the guaranteed rate
+        }
+        world.run(90);
+    }
+    assert!(world.state.contradicted(), "{:?}", world.state.baselines);
+}

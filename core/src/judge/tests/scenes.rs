@@ -280,6 +280,22 @@ fn e_a_restart_changes_nothing(
     assert_eq!(changes(&seen), [HEALTHY]);
 }
 
+/// With hold times of nothing, as a lab has them, nothing but the settling after a restart keeps it quiet.
+#[rstest]
+fn e_a_restart_changes_nothing_without_holds_too(
+    #[values(ClockProfile::Virtual, ClockProfile::Real)] profile: ClockProfile,
+    #[values(true, false)] dumps: bool,
+) {
+    let mut world = well(4, profile);
+    (world.plan.tolerances.breach_hold, world.plan.tolerances.clear_hold) = (Nanos::ZERO, Nanos::ZERO);
+    world.answering = false;
+    let mut seen = world.run(3);
+    world.answering = true;
+    world.restart_daemon(dumps);
+    seen.extend(world.run(60));
+    assert_eq!(changes(&seen), [HEALTHY]);
+}
+
 #[test]
 fn e_a_silent_daemon_is_told_after_ten_seconds() {
     let mut world = well(4, ClockProfile::Virtual);
