@@ -1,11 +1,14 @@
 //! The lab's misbehaviour has the effect on a real `chronyd -x` (4.3) that it should have: so a scene that uses it
 //! tests what it says. What chronyd's clock became is read from the time that it *serves*, by an independent client.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where it stands")]
+
 use meantime_candm::look::{Looked, Seen};
 use meantime_candm::reply::SourceState;
 use meantime_core::units::Nanos;
 use meantime_tests::chronyd::{ChronyRoot, Chronyd};
 use meantime_tests::lab::{Lab, clock, probe};
+use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
@@ -32,7 +35,8 @@ fn follow(labs: &[Lab], from: Ipv4Addr, extra: &str) -> (Chronyd, SocketAddr) {
         format!("port {port}\nbindaddress {from}\nbindacqaddress {from}\nallow 127.0.0.0/8\n{extra}\n");
     for lab in labs {
         let SocketAddr::V4(at) = lab.address() else { panic!("servers are at IPv4 addresses here") };
-        configuration += &format!("server {} port {} minpoll -2 maxpoll -2 iburst\n", at.ip(), at.port());
+        writeln!(configuration, "server {} port {} minpoll -2 maxpoll -2 iburst", at.ip(), at.port())
+            .unwrap();
     }
     (Chronyd::start(&root, &configuration).unwrap(), (from, port).into())
 }
@@ -40,8 +44,8 @@ fn follow(labs: &[Lab], from: Ipv4Addr, extra: &str) -> (Chronyd, SocketAddr) {
 impl Scene {
     fn new(net: u8, servers: u8, extra: &str) -> Self {
         let labs = labs(net, servers);
-        let (chronyd, serves) = follow(&labs, Ipv4Addr::new(127, net, 0, 1), extra);
-        Self { labs, chronyd, serves }
+        let (chronyd, at) = follow(&labs, Ipv4Addr::new(127, net, 0, 1), extra);
+        Self { labs, chronyd, serves: at }
     }
 
     fn look(&self) -> Looked {
@@ -213,7 +217,9 @@ fn one_client_alone_is_shifted() {
     let labs = labs(16, 3);
     let (right, serves_right) = follow(&labs, Ipv4Addr::new(127, 16, 0, 1), "");
     let (wrong, serves_wrong) = follow(&labs, Ipv4Addr::new(127, 16, 0, 2), "");
-    labs.iter().for_each(|lab| lab.set("per-client 127.16.0.2:offset=300ms").unwrap());
+    for lab in &labs {
+        lab.set("per-client 127.16.0.2:offset=300ms").unwrap();
+    }
     wait(&wrong, "the shifted node 300 ms ahead", || {
         near(served_error(serves_wrong), Nanos::from_millis(300), CLOSE)
     });

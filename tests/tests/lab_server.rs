@@ -1,5 +1,7 @@
 //! The lab by itself: its program, its control port, its relay, IPv6; looked at by rsntp, which shares no code with it.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use meantime_core::units::Nanos;
 use meantime_tests::lab::server::Report;
 use meantime_tests::lab::{Lab, LabOptions, control, probe, relay};

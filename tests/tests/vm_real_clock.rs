@@ -1,9 +1,12 @@
 //! Real clocks, plain chronyd: what a clock that may be moved really does, and what the lab says about it. The agent's
 //! scenes (vm_agent.rs) stand on these facts. This machine's clock is never touched: the guest has its own.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where it stands")]
+
 use meantime_core::units::Nanos;
 use meantime_tests::lab::{Lab, clock};
 use meantime_tests::vm::{ClockError, Rtc, Vm, VmError, VmOptions};
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -29,7 +32,7 @@ fn configure(vm: &mut Vm, labs: &[Lab], extra: &str) {
         "bindcmdaddress /run/chrony/socket\ncmdport 0\nport 0\npidfile /run/chrony/pid\nuser root\nrtcsync\n{extra}\n"
     );
     for number in 1..=labs.len() {
-        text += &format!("server 10.99.0.{number} iburst minpoll 0 maxpoll 0\n");
+        writeln!(text, "server 10.99.0.{number} iburst minpoll 0 maxpoll 0").unwrap();
     }
     vm.write("/etc/chrony.conf", &text).unwrap();
 }

@@ -15,15 +15,12 @@ suite=${1:-trixie}
 # Modules in the order they must be loaded: virtio over PCI, the network card, and its optional helpers.
 MODULES="failover net_failover virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_net rng-core virtio-rng"
 
-# unpack_package NAME FOLDER: a Debian package unpacked, not installed.
+# unpack_package NAME FOLDER: a Debian package unpacked, not installed; downloaded once.
 unpack_package() {
-  local downloads
-  downloads=$(mktemp -d "$CACHE/vm/.download-XXXXXX")
-  # apt drops its privileges for downloads and must be able to write here.
-  chmod 777 "$downloads"
-  (cd "$downloads" && apt-get -qq download "$1")
-  dpkg-deb -x "$downloads"/*.deb "$2"
-  rm -rf "$downloads"
+  local kept=$CACHE/debs/vm
+  mkdir -p "$kept"
+  if ! compgen -G "$kept/$1_*.deb" >/dev/null; then (cd "$kept" && apt-get -qq download "$1"); fi
+  dpkg-deb -x "$(compgen -G "$kept/$1_*.deb" | sort -V | tail -n 1)" "$2"
 }
 
 # with_libraries ROOT TREE BINARY...: copies binaries of ROOT and the libraries they load into TREE.

@@ -267,10 +267,16 @@ impl GuestNode {
         self.vm.run("cat /tmp/agent.log").unwrap().output.matches("System clock was stepped by").count()
     }
 
+    /// The agent's words on TimeSynchronized so far, one line each, from its log.
+    pub fn told(&mut self) -> Vec<String> {
+        let log = self.vm.run("grep 'condition=\"TimeSynchronized\"' /tmp/agent.log").unwrap().output;
+        log.lines().map(|line| line.replace("INFO meantime_agent::engine::look: ", "")).collect()
+    }
+
     /// Everything for the person who reads a failure.
     pub fn story(&mut self) -> String {
         let truth = self.vm.clock_error();
-        let text = self.vm.run("cat /tmp/status.json; tail -n 60 /tmp/agent.log").map(|ended| ended.output);
+        let text = self.vm.run("cat /tmp/status.json; tail -n 160 /tmp/agent.log").map(|ended| ended.output);
         format!("truth {truth:?}; misses {:#?}\n{}", self.misses, text.unwrap_or_default())
     }
 
@@ -282,6 +288,9 @@ impl GuestNode {
         );
         for miss in &self.misses {
             println!("  miss: {miss}");
+        }
+        for line in self.told() {
+            println!("  told: {line}");
         }
         assert!(self.wrong == 0, "TimeSynchronized=True on a wrong clock\n{}", self.story());
     }
