@@ -51,8 +51,8 @@ impl World {
             if let Some(status) = self.status().await.filter(&wanted) {
                 return status;
             }
-            let waited = clock::now().boot - begin;
-            assert!(waited < Nanos::from_secs(60), "{what}: not within a minute\n{}", self.node.story());
+            let spent = clock::now().boot - begin;
+            assert!(spent < Nanos::from_secs(60), "{what}: not within a minute\n{}", self.node.story());
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }

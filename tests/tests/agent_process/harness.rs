@@ -284,8 +284,8 @@ impl Node {
             if let Some(found) = found() {
                 return found;
             }
-            let waited = clock::now().boot - begin;
-            assert!(waited < POLL.times(PATIENCE), "{what}: not within {PATIENCE} polls\n{}", self.story());
+            let spent = clock::now().boot - begin;
+            assert!(spent < POLL.times(PATIENCE), "{what}: not within {PATIENCE} polls\n{}", self.story());
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -352,16 +352,6 @@ impl Node {
         found
     }
 
-    /// One GET on the agent's HTTP port: status line and body.
-    pub fn get(&self, port: u16, path: &str) -> Option<String> {
-        use std::io::{Read, Write};
-        let mut stream = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n").ok()?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).ok()?;
-        Some(text)
-    }
-
     /// The agent's log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.path("agent.log")).unwrap_or_default()
@@ -404,4 +394,14 @@ pub fn conditions(status: &NodeTimeStatus) -> Vec<String> {
 /// What became of the newest plan.
 pub fn applied(status: &NodeTimeStatus) -> Option<AppliedState> {
     status.applied.as_ref().map(|applied| applied.state)
+}
+
+/// One GET on the agent's HTTP port: status line and body.
+pub fn get(port: u16, path: &str) -> Option<String> {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    Some(text)
 }
