@@ -43,6 +43,10 @@ pub struct Track {
     /// Lowest distance (RTT/2 + root distance) of a packet, and when it was seen.
     floor: Option<(Nanos, BootTime)>,
     looked: BootTime,
+    /// Observed time without a valid reply. A packet filter on this very node makes chronyd's sends fail, and what was
+    /// never sent is in no counter (seen on a kind node with an OUTPUT rule: told after 11 polls instead of 5).
+    #[serde(default)]
+    silent: Nanos,
 }
 
 impl Track {
@@ -65,6 +69,7 @@ impl Track {
             samples: counters.good,
             floor,
             looked: now,
+            silent: Nanos::ZERO,
         }
     }
 
@@ -77,11 +82,16 @@ impl Track {
                 let lost = association.reach.trailing_zeros().min(sent.saturating_sub(valid));
                 self.anchor = new.sent - lost.min(new.sent);
                 self.unanswered = lost;
+                self.silent = Nanos::ZERO;
             } else {
                 // The newest request may be under way when it was sent after the last look.
                 let pending = u32::from(sent > 0);
                 let counted = new.sent.saturating_sub(self.anchor).saturating_sub(pending);
-                self.unanswered = self.unanswered.max(counted);
+                // A gap between looks (a stopped agent or daemon) counts as one poll at most.
+                let interval = Nanos::from_log2_seconds(association.poll).max(Nanos(1));
+                self.silent = self.silent + (now - self.looked).max(Nanos::ZERO).min(interval);
+                let unsent = u32::try_from(self.silent.0 / interval.0).unwrap_or(u32::MAX).saturating_sub(1);
+                self.unanswered = self.unanswered.max(counted).max(unsent);
             }
             new.good.saturating_sub(old.good)
         } else {
@@ -211,6 +221,24 @@ mod tests {
     #[test]
     fn three_lost_polls_are_seen_before_reach_shows_them() {
         assert_eq!(run(&[(5, 5, 0xff), (6, 5, 0xff), (7, 5, 0xfe), (8, 5, 0xfc), (8, 5, 0xfc)]), 3);
+    }
+
+    #[test]
+    fn polls_that_could_not_be_sent_are_counted_by_time() {
+        let mut polls = Polls::default();
+        let mut last = counted(5, 5, 0xff);
+        last[0].poll = 0;
+        for second in 0..=4 {
+            polls.look(&last, at(second));
+        }
+        assert_eq!(polls.unanswered(&last[0]), 3, "four seconds of silence at a poll of one second");
+        // Stopped for an hour: one poll more at the most, not thousands.
+        polls.look(&last, at(3_604));
+        assert_eq!(polls.unanswered(&last[0]), 4);
+        let mut back = counted(6, 6, 0xff);
+        back[0].poll = 0;
+        polls.look(&back, at(3_605));
+        assert_eq!(polls.unanswered(&back[0]), 0);
     }
 
     #[test]
