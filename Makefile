@@ -57,3 +57,7 @@ clean-caches: clean-up ## remove the caches too (the next run is cold)
 .PHONY: check-crds
 check-crds: # the chart carries the CRDs that the types make
 	@for f in crds/*.yaml; do cmp -s "$$f" "charts/meantime/files/$$f" || { echo "charts/meantime/files/$$f differs from $$f: run make crds" >&2; exit 1; }; done
+
+.PHONY: test-guards
+test-guards: ## take each guard out, one by one: a named test must turn red
+	tests/guards/run
