@@ -139,6 +139,12 @@ fn absent_is_fine(what: &'static str, path: &Path, result: io::Result<()>) -> Re
     }
 }
 
+/// Makes the directory that a file lies in.
+pub fn make_parent(path: &Path) -> Result<(), FileError> {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(dir).map_err(|source| FileError { what: "make", path: dir.to_owned(), source })
+}
+
 /// The text of a file; none when it is absent.
 pub fn read(path: &Path) -> Result<Option<String>, FileError> {
     match fs::read_to_string(path) {

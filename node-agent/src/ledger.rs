@@ -87,6 +87,7 @@ impl LedgerFile {
             source: std::io::Error::other(error),
         })?;
         if self.written.as_ref() != Some(&text) {
+            files::make_parent(&path)?;
             files::replace(&path, &text)?;
             self.written = Some(text);
         }

@@ -117,13 +117,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Reads the ledger and makes the directories. Starts nothing yet.
+    /// Reads the ledger. Starts nothing yet.
     pub fn new(args: Args, ends: Ends) -> Result<Self, StartError> {
         let paths = Paths::new(&args.run_dir, &args.state_dir);
         let local = apply::local(&paths, &args.chronyd_user)?;
         let boot_id = clock::boot_id(&args.proc)
             .map_err(|source| StartError::BootId { proc: args.proc.display().to_string(), source })?;
-        paths.make()?;
+        // Nothing is made on the host before there is something to do.
         paths.sweep_client_sockets();
         let ledger = LedgerFile::load(&paths)?;
         let boot = ledger.known_boot(&boot_id);
@@ -321,7 +321,7 @@ impl Engine {
 
     fn save(&mut self) {
         self.next_save = clock::boottime() + SAVE;
-        if self.retired.is_some() || self.retiring {
+        if self.retired.is_some() || self.retiring || self.ledger.ledger.fence.is_none() {
             return;
         }
         self.ledger.ledger.sequence = self.ends.counters.sequence.load(Ordering::Relaxed);

@@ -108,3 +108,14 @@ fn nothing_to_tell_is_not_written() {
     let written = later.unwrap() - sequence.unwrap();
     assert!(written <= 1, "{written} writes in 60 quiet polls\n{}", node.story());
 }
+
+#[test]
+fn without_a_plan_the_host_is_not_touched() {
+    let mut node = Node::new(4);
+    node.start();
+    node.wait("the first words", |status| status.chrony.is_some());
+    sleep(POLL.times(8));
+    assert!(!node.path("run").exists() && !node.path("state").exists(), "{}", node.story());
+    node.end_agent(Signal::TERM);
+    assert!(!node.path("run").exists() && !node.path("state").exists());
+}
