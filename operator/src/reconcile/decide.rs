@@ -393,7 +393,7 @@ impl Memory {
                 loudness: Loudness::Warning,
                 reason: "Undecodable".to_owned(),
                 message: broken::message(object),
-                once: Some(format!("undecodable-{}", object.generation)),
+                once: Some(format!("undecodable-{}-{}", object.uid, object.generation)),
             };
             let write = match object.kind {
                 BrokenKind::TimeSource => Write::BrokenSource {
