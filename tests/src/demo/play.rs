@@ -136,6 +136,10 @@ async fn stage(
     sampler: &mut Sampler,
     outcome: &mut Outcome,
 ) -> Result<String, String> {
+    let settled = wait_clear(client, sampler, CLEAR)
+        .await
+        .map_err(|why| format!("not clear before the fault: {why}"))?;
+    wait_calm(client, &settled, sampler).await?;
     let before = wait_clear(client, sampler, CLEAR)
         .await
         .map_err(|why| format!("not clear before the fault: {why}"))?;
