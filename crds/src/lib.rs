@@ -11,6 +11,11 @@
 //! Rules for every field: a description with unit, range and an `Example:`; a bound; no floats, no maps of
 //! unknown things, no untagged enums; integers are i32 or i64. `tests/schema.rs` refuses a field without.
 #![deny(missing_docs)]
+#![expect(clippy::doc_link_with_quotes, reason = "examples are JSON, lists of strings among them")]
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "each printer column has a type and a name: clippy takes them for one"
+)]
 
 pub mod common;
 pub mod convert;

@@ -138,7 +138,8 @@ pub struct PlanAssociation {
     /// Address or name as declared, at most 253 characters. Example: "10.1.0.5"
     #[schemars(length(max = 253))]
     pub address: String,
-    /// UDP port, 1 to 65535. Example: 123
+    /// UDP port, 1 to 65535. Omitted = 123. Example: 123
+    #[serde(default = "ntp", skip_serializing_if = "is_ntp")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: i32,
     /// How many servers of a pool are kept, 1 to 12; absent = a single server. Example: 4
@@ -151,7 +152,8 @@ pub struct PlanAssociation {
     /// Slowest poll as a power of two in seconds, -4 to 17. Example: 6
     #[schemars(range(min = -4, max = 17))]
     pub max_poll: i32,
-    /// Four fast packets at the start. Example: true
+    /// Four fast packets at the start. Omitted = true. Example: true
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub iburst: bool,
     /// How near it is: Local, Site, Public. Example: "Local"
     pub scope: Scope,
@@ -159,7 +161,9 @@ pub struct PlanAssociation {
     /// Example: "gps-dc1"
     #[schemars(length(max = 63))]
     pub independence: String,
-    /// The scale that it serves: "UTC" or the name of a smear, at most 63 characters. Example: "UTC"
+    /// The scale that it serves: "UTC" or the name of a smear, at most 63 characters. Omitted = "UTC".
+    /// Example: "UTC"
+    #[serde(default = "utc", skip_serializing_if = "is_utc")]
     #[schemars(length(max = 63))]
     pub timescale: String,
 }
@@ -438,11 +442,13 @@ pub struct AssociationStatus {
     /// Whether chronyd or the agreeing group says that it lies. Example: false
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rejected: bool,
-    /// Polls in a row without a valid reply, 0 to 2147483647. Example: 0
+    /// Polls in a row without a valid reply, 0 to 2147483647. Omitted = 0. Example: 0
+    #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(range(min = 0))]
     pub unanswered: i32,
     /// Whether it answers: Answering, Losing (1 or 2 polls unanswered), Silent (3 or more), NeverAnswered, Unresolved
-    /// (its name has no address). Example: "Answering"
+    /// (its name has no address). Omitted = Answering. Example: "Silent"
+    #[serde(default, skip_serializing_if = "is_answering")]
     pub reachability: Reachability,
     /// The clock against it in nanoseconds; above 0 = the clock is ahead; absent = too few samples. Example: 12000
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -469,9 +475,10 @@ pub struct AssociationStatus {
 }
 
 /// Whether a source answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Reachability {
     /// The last poll was answered.
+    #[default]
     Answering,
     /// One or two polls unanswered.
     Losing,
@@ -518,4 +525,35 @@ pub enum AnswerState {
     Done,
     /// It was not; the message says why.
     Refused,
+}
+
+// What is usual is left out of stored plans and reports (a NodeTime stays small); the same defaults as TimeSource's.
+
+fn ntp() -> i32 {
+    123
+}
+fn yes() -> bool {
+    true
+}
+fn utc() -> String {
+    "UTC".to_owned()
+}
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_ntp(port: &i32) -> bool {
+    *port == ntp()
+}
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_yes(flag: &bool) -> bool {
+    *flag
+}
+fn is_utc(timescale: &str) -> bool {
+    timescale == "UTC"
+}
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(count: &i32) -> bool {
+    *count == 0
+}
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_answering(reachability: &Reachability) -> bool {
+    *reachability == Reachability::Answering
 }

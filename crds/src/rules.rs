@@ -13,7 +13,7 @@ const DNS: &str =
 /// A last label that `inet_aton` would read as a number: such a text would be an address to some readers.
 const NUMERIC_LAST_LABEL: &str = r"(^|\\.)([0-9]+|0[xX][0-9A-Fa-f]*)\\.?$";
 
-fn rule(rule: String, message: &str) -> Value {
+fn rule(rule: &str, message: &str) -> Value {
     json!({"rule": rule, "message": message})
 }
 
@@ -26,7 +26,7 @@ fn literal(pattern: &str) -> String {
 fn duration_between(low: &str, low_operator: &str, high: &str, message: &str) -> Value {
     let guard = literal(PATTERN);
     json!([rule(
-        format!(
+        &format!(
             "self.matches({guard}) && duration(self) {low_operator} duration('{low}') && duration(self) <= duration('{high}')"
         ),
         message,
@@ -74,17 +74,16 @@ pub(crate) fn tolerances() -> Value {
 pub(crate) fn server_address() -> Value {
     json!([
         rule(
-            format!("isIP(self) || (self.matches('{DNS}') && !self.matches('{NUMERIC_LAST_LABEL}'))"),
+            &format!("isIP(self) || (self.matches('{DNS}') && !self.matches('{NUMERIC_LAST_LABEL}'))"),
             "must be an IPv4 or IPv6 address without zone or port, or a DNS name whose last label is not a number",
         ),
         rule(
             "!isIP(self) || ip(self).isGlobalUnicast() || ip(self).isLoopback() || \
-             (ip(self).family() == 4 && ip(self).isLinkLocalUnicast())"
-                .to_owned(),
+             (ip(self).family() == 4 && ip(self).isLinkLocalUnicast())",
             "no single server can have this address (unspecified, multicast, broadcast, or link-local IPv6)",
         ),
         rule(
-            "!self.startsWith('127.127.')".to_owned(),
+            "!self.startsWith('127.127.')",
             "127.127.x.y is how ntpd names clock hardware; chrony has no such driver",
         ),
     ])
@@ -93,7 +92,7 @@ pub(crate) fn server_address() -> Value {
 /// A DNS name, not an IP address.
 pub(crate) fn pool_name() -> Value {
     json!([rule(
-        format!("self.matches('{DNS}') && !self.matches('{NUMERIC_LAST_LABEL}')"),
+        &format!("self.matches('{DNS}') && !self.matches('{NUMERIC_LAST_LABEL}')"),
         "must be a DNS name whose last label is not a number; use server for one address",
     )])
 }
@@ -102,7 +101,7 @@ pub(crate) fn pool_name() -> Value {
 /// and the API server refuses the whole schema.
 pub(crate) fn polls() -> Value {
     json!([rule(
-        "!has(self.minPoll) || !has(self.maxPoll) || self.minPoll <= self.maxPoll".to_owned(),
+        "!has(self.minPoll) || !has(self.maxPoll) || self.minPoll <= self.maxPoll",
         "minPoll must not be above maxPoll; the first is the fastest poll, 2^minPoll seconds",
     )])
 }
@@ -121,16 +120,16 @@ pub(crate) fn source() -> Value {
                 || cidr('192.168.0.0/16').containsIP(self.server.address) || cidr('fc00::/7').containsIP(self.server.address)))";
     let manners = "a Public source takes minPoll 6 (64 s) or more; set scope Site or Local if the server is your own (a name is Public unless told)";
     json!([
-        rule("has(self.server) != has(self.pool)".to_owned(), "set exactly one of server and pool"),
+        rule("has(self.server) != has(self.pool)", "set exactly one of server and pool"),
         rule(
-            format!(
+            &format!(
                 "!has(self.server) || (has(self.scope) ? self.scope != 'Public' : {near}) || {} >= 6",
                 fastest("server")
             ),
             manners,
         ),
         rule(
-            format!(
+            &format!(
                 "!has(self.pool) || (has(self.scope) && self.scope != 'Public') || {} >= 6",
                 fastest("pool")
             ),
@@ -142,7 +141,7 @@ pub(crate) fn source() -> Value {
 /// A smear may not be called utc.
 pub(crate) fn timescale() -> Value {
     json!([rule(
-        "self == 'UTC' || self.lowerAscii() != 'utc'".to_owned(),
+        "self == 'UTC' || self.lowerAscii() != 'utc'",
         "write UTC in capitals, or the name of a leap smear",
     )])
 }
@@ -150,16 +149,12 @@ pub(crate) fn timescale() -> Value {
 /// In and NotIn need values, Exists and DoesNotExist must not have any.
 pub(crate) fn requirement() -> Value {
     json!([rule(
-        "self.operator in ['In', 'NotIn'] ? has(self.values) && self.values.size() > 0 : !has(self.values) || self.values.size() == 0"
-            .to_owned(),
+        "self.operator in ['In', 'NotIn'] ? has(self.values) && self.values.size() > 0 : !has(self.values) || self.values.size() == 0",
         "In and NotIn need values; Exists and DoesNotExist must not have any",
     )])
 }
 
 /// Names that other objects repeat are short, so that a NodeTime stays small.
 pub(crate) fn short_name() -> Value {
-    json!([rule(
-        "self.metadata.name.size() <= 63".to_owned(),
-        "the name must not be longer than 63 characters"
-    )])
+    json!([rule("self.metadata.name.size() <= 63", "the name must not be longer than 63 characters")])
 }

@@ -75,10 +75,10 @@ fn whole_numbers(value: &mut Value) {
         Value::Number(number) => {
             let whole = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0);
             // Bounds in our schemas are small; a larger one stays as it is.
-            if let Some(text) = whole.filter(|float| float.abs() < 1e15).map(|float| format!("{float:.0}")) {
-                if let Ok(integer) = text.parse::<i64>() {
-                    *value = Value::from(integer);
-                }
+            if let Some(text) = whole.filter(|float| float.abs() < 1e15).map(|float| format!("{float:.0}"))
+                && let Ok(integer) = text.parse::<i64>()
+            {
+                *value = Value::from(integer);
             }
         }
         Value::Array(items) => items.iter_mut().for_each(whole_numbers),

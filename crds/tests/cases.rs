@@ -1,6 +1,8 @@
 //! The cases of `tests/cases/` without an API server: what the schemas take, core takes too (no schema is laxer than
 //! the code behind it), and it survives the way through our types (no field is lost).
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it did not expect")]
+
 use kube::Resource;
 use meantime_core::snapshot::Snapshot;
 use meantime_core::validate::validate;

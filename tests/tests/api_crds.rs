@@ -1,6 +1,8 @@
 //! The CRDs on a real API server: what it takes and refuses, with which words; columns, explain, sizes.
 //! Layer "api": etcd and kube-apiserver alone (`meantime_tests::apiserver`).
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it did not expect")]
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, ValidationDirective};
 use kube::{Client, ResourceExt};

@@ -1,5 +1,7 @@
 //! The API-server harness itself: who may enter, what an outage does, and that nothing is left behind.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::core::v1::{ConfigMap, Node};
 use kube::api::{Api, PostParams};

@@ -18,7 +18,7 @@ use meantime_core::verdict::{AssociationVerdict, ErrorBound, Verdict};
 use rstest::rstest;
 use serde_json::json;
 
-fn source(spec: serde_json::Value) -> TimeSource {
+fn source(spec: &serde_json::Value) -> TimeSource {
     let object = json!({
         "apiVersion": "meantime.dev/v1alpha1", "kind": "TimeSource",
         "metadata": {"name": "dc1-gps", "uid": "u-1", "generation": 3, "labels": {"site": "dc1"}},
@@ -27,7 +27,7 @@ fn source(spec: serde_json::Value) -> TimeSource {
     serde_json::from_value(object).unwrap()
 }
 
-fn policy(spec: serde_json::Value) -> TimeSyncPolicy {
+fn policy(spec: &serde_json::Value) -> TimeSyncPolicy {
     let object = json!({
         "apiVersion": "meantime.dev/v1alpha1", "kind": "TimeSyncPolicy",
         "metadata": {"name": "databases", "uid": "u-2", "generation": 2, "creationTimestamp": "2026-11-21T23:25:00Z"},
@@ -38,7 +38,7 @@ fn policy(spec: serde_json::Value) -> TimeSyncPolicy {
 
 #[test]
 fn a_bare_server_gets_every_default() {
-    let core = source(json!({"tier": 1, "server": {"address": "time.cloudflare.com"}})).to_core().unwrap();
+    let core = source(&json!({"tier": 1, "server": {"address": "time.cloudflare.com"}})).to_core().unwrap();
     assert_eq!(core.endpoint, Endpoint::Server { address: "time.cloudflare.com".into(), port: 123 });
     assert_eq!((core.usage, core.polls, core.iburst), (Use::Drive, PollRange { min: 6, max: 10 }, true));
     assert_eq!(
@@ -52,7 +52,7 @@ fn a_bare_server_gets_every_default() {
 
 #[test]
 fn a_full_pool_is_taken_as_told() {
-    let core = source(json!({
+    let core = source(&json!({
         "tier": 2, "use": "Witness", "scope": "Site", "independence": "example", "timescale": "google24h",
         "location": {"zone": "dc1"},
         "pool": {"name": "pool.example", "port": 1123, "maxSources": 3, "minPoll": 4, "maxPoll": 5, "iburst": false},
@@ -78,7 +78,7 @@ fn a_full_pool_is_taken_as_told() {
 #[case("2606:4700:f1::1", CoreScope::Public)]
 #[case("ntp.corp.example", CoreScope::Public)]
 fn the_default_scope_follows_the_address(#[case] address: &str, #[case] scope: CoreScope) {
-    assert_eq!(source(json!({"tier": 1, "server": {"address": address}})).to_core().unwrap().scope, scope);
+    assert_eq!(source(&json!({"tier": 1, "server": {"address": address}})).to_core().unwrap().scope, scope);
 }
 
 #[rstest]
@@ -93,7 +93,7 @@ fn one_poll_bound_bends_the_other(
     #[case] high: i8,
 ) {
     let spec = json!({"tier": 1, "server": {"address": "10.0.0.1", "minPoll": min, "maxPoll": max}});
-    assert_eq!(source(spec).to_core().unwrap().polls, PollRange { min: low, max: high });
+    assert_eq!(source(&spec).to_core().unwrap().polls, PollRange { min: low, max: high });
 }
 
 #[rstest]
@@ -103,13 +103,13 @@ fn one_poll_bound_bends_the_other(
 #[case(json!({"tier": 1, "server": {"address": "a", "port": -1}}), "server.port (-1) is out of range")]
 #[case(json!({"tier": 1, "server": {"address": "a", "minPoll": 999}}), "minPoll (999) is out of range")]
 fn what_core_can_not_hold_is_refused(#[case] spec: serde_json::Value, #[case] words: &str) {
-    let error = source(spec).to_core().unwrap_err().to_string();
+    let error = source(&spec).to_core().unwrap_err().to_string();
     assert!(error.starts_with("TimeSource dc1-gps: ") && error.contains(words), "{error}");
 }
 
 #[test]
 fn a_bare_policy_observes_no_node_with_the_kubernetes_preset() {
-    let core = policy(json!({"sources": {"selector": {}}})).to_core().unwrap();
+    let core = policy(&json!({"sources": {"selector": {}}})).to_core().unwrap();
     assert_eq!((core.node_selector, core.priority, core.mode), (None, 0, CoreMode::Observe));
     assert_eq!((core.preset, core.sources), (CorePreset::Kubernetes, Selector::default()));
     assert_eq!(core.overrides, meantime_core::tolerances::Overrides::default());
@@ -118,7 +118,7 @@ fn a_bare_policy_observes_no_node_with_the_kubernetes_preset() {
 
 #[test]
 fn durations_and_selectors_are_read() {
-    let core = policy(json!({
+    let core = policy(&json!({
         "nodeSelector": {"matchExpressions": [{"key": "workload", "operator": "In", "values": ["database"]}]},
         "priority": -5, "mode": "Managed", "sources": {"selector": {"matchLabels": {"site": "dc1"}}},
         "tolerances": {
@@ -145,7 +145,7 @@ fn durations_and_selectors_are_read() {
 #[test]
 fn what_is_no_duration_is_refused_by_name() {
     let spec = json!({"sources": {"selector": {}}, "tolerances": {"maxOffset": "3 weeks"}});
-    let error = policy(spec).to_core().unwrap_err().to_string();
+    let error = policy(&spec).to_core().unwrap_err().to_string();
     assert!(
         error.starts_with("TimeSyncPolicy databases: tolerances.maxOffset") && error.contains("50ms"),
         "{error}"
