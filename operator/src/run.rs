@@ -84,12 +84,15 @@ pub async fn run(client: Client, config: Config, shutdown: impl Future<Output = 
         wake: wake.clone(),
         metrics,
     };
+    // At an uninstall the mark goes with the Deployment, a moment before this pod is told to end: seen on kind, where an
+    // operator in its last second made a new Lease that nobody removed. So the mark's end is believed only later.
+    let patience = limit_of(config.timing.duration.times(2));
     let ended = tokio::select! {
         () = shutdown => Ok(()),
         result = serve => result.map_err(RunError::from).and(Err(RunError::TaskEnded("http"))),
         kind = watches.next() => Err(RunError::TaskEnded(kind.unwrap_or("watch"))),
         result = reconciler.run_reconcile() => result.map_err(RunError::from).and(Err(RunError::TaskEnded("reconcile"))),
-        () = heed(&stores, &bell, &stand, &ready, &wake) => Err(RunError::TaskEnded("stop mark")),
+        () = heed(&stores, &bell, &stand, &ready, &wake, patience) => Err(RunError::TaskEnded("stop mark")),
         () = &mut election => {
             election_ended = true;
             Err(RunError::TaskEnded("election"))
@@ -104,11 +107,28 @@ pub async fn run(client: Client, config: Config, shutdown: impl Future<Output = 
     ended
 }
 
+fn limit_of(span: meantime_core::units::Nanos) -> Duration {
+    Duration::from_nanos(u64::try_from(span.0).unwrap_or(0))
+}
+
 /// A candidate only once every store has synced and while there is no stop mark: a leader that can't see must not keep
 /// the Lease from one that can.
-async fn heed(stores: &Stores, bell: &Wake, stand: &watch::Sender<Stand>, ready: &Ready, wake: &Wake) {
+async fn heed(
+    stores: &Stores,
+    bell: &Wake,
+    stand: &watch::Sender<Stand>,
+    ready: &Ready,
+    wake: &Wake,
+    patience: Duration,
+) {
+    let mut was_stopped = false;
     loop {
         bell.rung().await;
+        if was_stopped && stores.stopped() == Some(false) {
+            tracing::info!(?patience, "the stop mark is gone; going on if it stays so");
+            tokio::time::sleep(patience).await;
+        }
+        was_stopped = stores.stopped() == Some(true);
         let wanted = match (stores.synced(), stores.stopped()) {
             (true, Some(false)) => Stand::Up,
             (true, Some(true) | None) | (false, _) => Stand::Down,

@@ -6,7 +6,7 @@
 # images is left alone.
 
 # Each node notes what it was given: one file an image reference, holding the image's id.
-LOADED=/var/lib/meantime/images
+LOADED=/var/lib/test-images
 
 load_node() {
   local node=$1 archive=$2 notes=$3
