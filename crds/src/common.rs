@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-/// A label selector with bounds, otherwise as in Kubernetes: empty matches everything.
+/// A label selector with bounds, otherwise as in Kubernetes: empty matches everything. Atomic, as Kubernetes' own: else
+/// server-side apply of `{}` over labels leaves null behind, which is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct LabelSelector {
     /// Labels that must all be there with exactly these values. At most 16. Example: {"site": "dc1"}
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
