@@ -180,6 +180,14 @@ impl Writer {
                 self.metrics.wrote(target, "gone");
                 Outcome::Written(None)
             }
+            // Some objects are so broken that no status fits on them; the Event has told it.
+            Ok(Err(kube::Error::Api(status)))
+                if status.code == 422
+                    && matches!(write, Write::BrokenSource { .. } | Write::BrokenPolicy { .. }) =>
+            {
+                self.metrics.wrote(target, "refused");
+                Outcome::Written(None)
+            }
             Ok(Err(source)) => {
                 failed(WriteError::Refused { target, name: name.to_owned(), source: Box::new(source) })
             }
@@ -245,23 +253,8 @@ impl Writer {
             },
             "spec": spec,
         });
-        let stored = api.patch(name, &params, &Patch::Apply(&body)).await?;
-        // What somebody else added by hand is theirs in the eyes of server-side apply and survives it.
-        match stored.0 {
-            Ok(stored) if !super::same(&stored.spec, spec) => {
-                let body = json!({
-                    "metadata": {"resourceVersion": stored.metadata.resource_version},
-                    "spec": explicit(spec),
-                });
-                let params = PatchParams {
-                    field_manager: Some(MANAGER_OPERATOR_SPEC.into()),
-                    ..PatchParams::default()
-                };
-                api.patch(name, &params, &Patch::Merge(&body)).await.map(|stored| version(&stored))
-            }
-            Ok(stored) => Ok(stored.metadata.resource_version),
-            Err(stored) => Ok(stored.metadata.resource_version),
-        }
+        // The spec is atomic: whatever somebody added by hand goes.
+        api.patch(name, &params, &Patch::Apply(&body)).await.map(|stored| version(&stored))
     }
 
     /// `status` is either `{"conditions": […]}` or empty, which removes ours.
@@ -323,24 +316,4 @@ fn conditions_json(conditions: &[(ConditionKind, Told, Timestamp)], heartbeat: T
         })
         .collect();
     json!({"conditions": conditions})
-}
-
-/// The spec with every optional field named, so that a merge patch removes what is not in it.
-fn explicit(spec: &NodeTimeSpec) -> Value {
-    let mut value = json!(spec);
-    if spec.request.is_none() {
-        value["request"] = Value::Null;
-    }
-    match &spec.plan {
-        None => value["plan"] = Value::Null,
-        Some(plan) => {
-            if plan.tolerances.max_frequency_error_ppb.is_none() {
-                value["plan"]["tolerances"]["maxFrequencyErrorPPB"] = Value::Null;
-            }
-            if plan.tolerances.max_update_intervals.is_none() {
-                value["plan"]["tolerances"]["maxUpdateIntervals"] = Value::Null;
-            }
-        }
-    }
-    value
 }

@@ -35,11 +35,17 @@ async fn an_undecodable_object_is_set_aside_and_told_of_and_disturbs_nothing() {
     loosen(&cluster, "timesources.meantime.dev").await;
     loosen(&cluster, "timesyncpolicies.meantime.dev").await;
     loosen(&cluster, "nodetimes.meantime.dev").await;
-    let junk = json!({"metadata": {"name": "junk"}, "spec": {"tier": ["one"], "server": 5}});
+    // a word of a later version, and one that no schema would ever take
+    let server = json!({"address": "10.9.9.9"});
+    let junk =
+        json!({"metadata": {"name": "junk"}, "spec": {"tier": 1, "use": "Sometimes", "server": server}});
     cluster.apply("meantime.dev/v1alpha1", "TimeSource", "timesources", None, junk).await;
-    let junk = json!({"metadata": {"name": "junk"}, "spec": {"sources": "all of them", "priority": "high"}});
+    let worse = json!({"metadata": {"name": "worse"}, "spec": {"tier": ["one"], "server": 5}});
+    cluster.apply("meantime.dev/v1alpha1", "TimeSource", "timesources", None, worse).await;
+    let junk =
+        json!({"metadata": {"name": "junk"}, "spec": {"sources": {"selector": {}}, "mode": "Sometimes"}});
     cluster.apply("meantime.dev/v1alpha1", "TimeSyncPolicy", "timesyncpolicies", None, junk).await;
-    let junk = json!({"metadata": {"name": "n2"}, "spec": {"desired": {"maybe": 1}}});
+    let junk = json!({"metadata": {"name": "n2"}, "spec": {"desired": "Perhaps"}});
     cluster.apply("meantime.dev/v1alpha1", "NodeTime", "nodetimes", None, junk.clone()).await;
     cluster.server.install_crds().await.unwrap();
     cluster.policy("all", json!({})).await;
@@ -49,6 +55,7 @@ async fn an_undecodable_object_is_set_aside_and_told_of_and_disturbs_nothing() {
     for kind in ["TimeSource", "TimeSyncPolicy"] {
         until(kind, vec!["Undecodable".to_owned()], || cluster.events(kind, "junk")).await;
     }
+    until("worse", vec!["Undecodable".to_owned()], || cluster.events("TimeSource", "worse")).await;
     until("NodeTime", vec!["Undecodable".to_owned()], || cluster.events("NodeTime", "n2")).await;
     until("told on itself", "True Undecodable".to_owned(), || async {
         cluster.condition(&cluster.sources(), "junk", "Stalled").await
