@@ -143,9 +143,10 @@ pub enum SourceUse {
     Witness,
 }
 
-/// Where a source stands.
+/// Where a source stands. Atomic, see [`crate::common::LabelSelector`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct Location {
     /// Zone, compared with the node label topology.kubernetes.io/zone, 1 to 63 characters. Omitted = no zone.
     /// Example: "eu-central-1a"

@@ -72,10 +72,10 @@ pub struct SourceSelection {
     pub selector: LabelSelector,
 }
 
-/// How right a clock must be: a preset and what is different from it.
+/// How right a clock must be: a preset and what is different from it. Atomic, see [`LabelSelector`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = rules::tolerances()))]
+#[schemars(extend("x-kubernetes-validations" = rules::tolerances(), "x-kubernetes-map-type" = "atomic"))]
 pub struct PolicyTolerances {
     /// Where the figures start from: web, baseline, logging, kubernetes, database, newsql, ceph, ydb, finra, finance,
     /// mifid2. Omitted = kubernetes (20/50 ms offset, 250/500 ms bound, 2 sources). Example: "newsql"

@@ -128,6 +128,17 @@ fn everything_is_bounded_and_plain() {
     });
 }
 
+/// Server-side apply of `{}` over fields leaves null behind, which the API server then refuses: tried.
+#[test]
+fn objects_that_may_be_empty_are_atomic() {
+    refuse(|path, schema| {
+        let may_be_empty = schema["type"] == "object" && schema.get("required").is_none();
+        let declared = path.contains(".spec.") && schema.get("properties").is_some();
+        (declared && may_be_empty && schema["x-kubernetes-map-type"] != "atomic")
+            .then(|| "can not be emptied by server-side apply".to_owned())
+    });
+}
+
 #[test]
 fn every_rule_says_what_to_do() {
     refuse(|_, schema| {

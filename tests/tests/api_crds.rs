@@ -186,7 +186,33 @@ async fn the_yaml_in_git_is_what_the_server_has() {
         stored["names"].as_object_mut().unwrap().remove("listKind");
         let mut expected = written;
         expected["names"].as_object_mut().unwrap().remove("listKind");
-        assert_eq!(stored, expected, "{plural}");
+        assert!(stored == expected, "{plural}.yaml is not what the server stores; is it new? (make crds)");
+    }
+}
+
+#[tokio::test]
+async fn whatever_may_be_empty_can_be_emptied() {
+    let server = apiserver::shared().await.unwrap();
+    let client = server.admin().await.unwrap();
+    let object = |kind: &str, spec: Value| {
+        json!({
+            "apiVersion": "meantime.dev/v1alpha1", "kind": kind, "metadata": {"name": "emptied"}, "spec": spec,
+        })
+    };
+    let source =
+        |location: Value| json!({"tier": 1, "server": {"address": "10.0.0.1"}, "location": location});
+    let policy = |selector: Value, tolerances: Value| json!({"nodeSelector": selector, "sources": {"selector": selector}, "tolerances": tolerances});
+    let labels = json!({"matchLabels": {"a": "b"}});
+    for (full, empty) in [
+        (object("TimeSource", source(json!({"zone": "a"}))), object("TimeSource", source(json!({})))),
+        (
+            object("TimeSyncPolicy", policy(labels, json!({"maxOffset": "5ms"}))),
+            object("TimeSyncPolicy", policy(json!({}), json!({}))),
+        ),
+    ] {
+        apply(&client, &full).await.unwrap();
+        let stored = apply(&client, &empty).await.unwrap_or_else(|words| panic!("{empty}: {words}"));
+        assert_eq!(stored.data["spec"], empty["spec"]);
     }
 }
 
