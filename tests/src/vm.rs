@@ -192,7 +192,7 @@ impl Vm {
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(folder.path().join("qemu-stderr")).map_err(failed("qemu's log"))?)
             .spawn()
-            .map_err(failed("qemu-system-x86_64 did not start"))?;
+            .map_err(failed("qemu-system-x86_64 did not start (by setpriv, of util-linux)"))?;
         // From here on `qemu` is killed by the guard whatever happens.
         let mut starting = Starting(Some(qemu));
         let commands = connect(&folder.path().join("commands"), folder.path())?;

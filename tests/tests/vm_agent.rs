@@ -23,7 +23,6 @@ fn a_boot_a_year_behind_is_stepped_once_and_never_again() {
     // A crash later: the same boot, so no leave to step, though the clock is an hour off.
     let ahead = node.shift(3_600);
     node.vm.ok("kill -9 $(cat /run/meantime/chrony/chronyd.pid)").unwrap();
-    node.wait("told", |seen| seen.reason == "ClockDisrupted" || seen.status == "False");
     node.wait("False while an hour off", |seen| seen.status == "False");
     node.watch_for(Nanos::from_secs(10));
     assert_eq!(node.steps(), 1, "{}", node.story());
@@ -68,7 +67,7 @@ fn a_paused_machine_is_told_by_its_rtc() {
     node.start_agent();
     node.wait_good("judged good");
     node.pause_for(8);
-    node.wait("ClockDisrupted", |seen| seen.status == "Unknown" && seen.reason == "ClockDisrupted");
+    node.wait_told("ClockDisrupted");
     // Behind by eight seconds: never True until slewed back, and nobody steps.
     node.wait("False while seconds behind", |seen| seen.status == "False");
     node.watch_for(Nanos::from_secs(10));
@@ -86,10 +85,21 @@ fn a_second_daemon_is_named_and_our_own_only_measures_beside_it() {
     node.wait_clock_word("CompetingDaemon");
     let flags = node.vm.ok("tr '\\0' ' ' </proc/$(cat /run/meantime/chrony/chronyd.pid)/cmdline").unwrap();
     assert!(flags.split(' ').any(|flag| flag == "-x"), "{flags}");
+    node.report("rival");
+}
+
+/// A rival must be out of sight for a minute before the clock is taken back.
+#[test]
+#[ignore = "over a minute"]
+fn a_rival_that_left_hands_the_clock_back() {
+    let mut node = GuestNode::boot(Rtc::Right, 4);
+    node.start_rival();
+    node.start_agent();
+    node.wait_clock_word("CompetingDaemon");
     node.stop_rival();
     node.wait_clock_word("Managed");
-    node.wait_good("steering again");
-    node.report("rival");
+    node.wait_good("steering");
+    node.report("rival gone");
 }
 
 #[test]
@@ -98,7 +108,7 @@ fn somebody_elses_step_is_told_at_once_and_not_answered_by_a_step() {
     node.start_agent();
     node.wait_good("judged good");
     node.shift(5);
-    node.wait("ClockDisrupted", |seen| seen.reason == "ClockDisrupted");
+    node.wait_told("ClockDisrupted");
     node.wait("False while seconds ahead", |seen| seen.status == "False");
     node.watch_for(Nanos::from_secs(10));
     assert_eq!(node.steps(), 0, "{}", node.story());

@@ -41,6 +41,8 @@ pub struct GuestNode {
     covered: u64,
     wrong: u64,
     misses: Vec<String>,
+    /// One line a sample.
+    trace: Vec<String>,
 }
 
 impl GuestNode {
@@ -63,7 +65,7 @@ impl GuestNode {
             clear_hold: Nanos::from_secs(2),
             ..Preset::Kubernetes.tolerances()
         };
-        Self { vm, labs, tolerances, samples: 0, covered: 0, wrong: 0, misses: Vec::new() }
+        Self { vm, labs, tolerances, samples: 0, covered: 0, wrong: 0, misses: Vec::new(), trace: Vec::new() }
     }
 
     /// Writes the plan and starts the agent, allowed to steer.
@@ -150,10 +152,19 @@ impl GuestNode {
         let truth = self.error();
         let after = self.look();
         let surely = truth.error.abs() - truth.within;
+        self.trace.push(format!(
+            "true {} ± {}: {} {}, offset {:?} bound {:?}",
+            truth.error.signed(),
+            truth.within,
+            after.status,
+            after.reason,
+            after.offset.map(Nanos::signed),
+            after.bound.map(|bound| bound.to_string())
+        ));
         if let (Some(first), Some(second)) = (before.bound, after.bound) {
             self.samples += 1;
             // The path into the guest is part of what is not known.
-            if truth.error.abs() - truth.within <= first.max(second) {
+            if surely <= first.max(second) {
                 self.covered += 1;
             } else {
                 self.misses
@@ -273,11 +284,26 @@ impl GuestNode {
         log.lines().map(|line| line.replace("INFO meantime_agent::engine::look: ", "")).collect()
     }
 
+    /// Waits until the agent has given this reason for TimeSynchronized, however shortly: samples are a second apart.
+    pub fn wait_told(&mut self, reason: &str) {
+        let begin = clock::now().boot;
+        let wanted = format!("reason=\"{reason}\"");
+        while !self.told().iter().any(|line| line.contains(&wanted)) {
+            assert!(clock::now().boot - begin < PATIENCE, "never told {reason}\n{}", self.story());
+            self.sample();
+        }
+    }
+
     /// Everything for the person who reads a failure.
     pub fn story(&mut self) -> String {
         let truth = self.vm.clock_error();
         let text = self.vm.run("cat /tmp/status.json; tail -n 160 /tmp/agent.log").map(|ended| ended.output);
-        format!("truth {truth:?}; misses {:#?}\n{}", self.misses, text.unwrap_or_default())
+        format!(
+            "truth {truth:?}; misses {:#?}\nseen {:#?}\n{}",
+            self.misses,
+            self.trace,
+            text.unwrap_or_default()
+        )
     }
 
     /// The scene's ground truth; fails it if True was said of a clock that was wrong.
@@ -291,6 +317,9 @@ impl GuestNode {
         }
         for line in self.told() {
             println!("  told: {line}");
+        }
+        for line in &self.trace {
+            println!("  seen: {line}");
         }
         assert!(self.wrong == 0, "TimeSynchronized=True on a wrong clock\n{}", self.story());
     }
