@@ -6,6 +6,11 @@ use meantime_core::conditions::ConditionKind::{
     self, TimeDaemonDown, TimeOffsetHigh, TimePartitioned, TimeSourcesLow, TimeSynchronized,
 };
 
+/// `Ok(what was seen)` once told; `Err(what is missing)` until then. Takes the world before the fault, and now.
+pub type Told = Box<dyn Fn(&World, &World) -> Result<String, String> + Send>;
+/// Whether a changed condition status on a node belongs to the scene.
+pub type Allowed = Box<dyn Fn(&str, ConditionKind) -> bool + Send>;
+
 /// One scene.
 pub struct Scene {
     /// Short id, also in figures.
@@ -19,9 +24,9 @@ pub struct Scene {
     /// Its end.
     pub heal: Vec<Fault>,
     /// `Ok(what was seen)` once told; `Err(what is missing)` until then.
-    pub told: Box<dyn Fn(&World, &World) -> Result<String, String> + Send>,
+    pub told: Told,
     /// Whether a changed condition status on a node belongs to the scene; any other change fails it.
-    pub allowed: Box<dyn Fn(&str, ConditionKind) -> bool + Send>,
+    pub allowed: Allowed,
     /// How long to go on looking after it was told, seconds.
     pub watch_s: u64,
     /// It must be told within so many seconds.

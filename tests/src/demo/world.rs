@@ -113,13 +113,13 @@ pub async fn look(client: &kube::Client) -> Result<World, kube::Error> {
     }
     for nodetime in kind(client, "NodeTime", "nodetimes").list(&all).await? {
         let status = &nodetime.data["status"];
-        let states = status["associations"].as_array().into_iter().flatten().filter_map(|association| {
+        let words = status["associations"].as_array().into_iter().flatten().filter_map(|association| {
             Some((association["source"].as_str()?.to_owned(), association["state"].as_str()?.to_owned()))
         });
         let seen = NodeTimeSeen {
             offset: status["offsetNanoseconds"].as_i64(),
             bound: status["errorBoundNanoseconds"].as_i64(),
-            states: states.collect(),
+            states: words.collect(),
         };
         world.nodetimes.insert(nodetime.metadata.name.clone().unwrap_or_default(), seen);
     }
