@@ -1,5 +1,4 @@
 //! Law 8 on a live cluster: a node's agent can write the status of its own NodeTime and nothing else.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on says so by ending")]
 
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::config::{AuthInfo, KubeConfigOptions};

@@ -1,5 +1,4 @@
 //! Law 12: `helm uninstall` leaves no trace. Runs last: the cluster is of no use to Meantime's tests afterwards.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on says so by ending")]
 
 use meantime_tests::kind::{NAMESPACE, RELEASE, nodes, on_node, sh};
 
