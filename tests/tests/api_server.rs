@@ -4,7 +4,7 @@
 
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::core::v1::{ConfigMap, Node};
-use kube::api::{Api, PostParams};
+use kube::api::{Api, ListParams, PostParams};
 use meantime_tests::apiserver::{ApiServer, Options};
 use serde_json::json;
 use std::fs;
@@ -30,7 +30,7 @@ async fn an_api_server_with_rbac_tokens_outages_and_an_audit_log() {
 
     // RBAC is on: an impersonated nobody may not even list.
     let nobody = server.user("nobody", &["tests"]).await.unwrap();
-    let error = Api::<Node>::all(nobody).list(&Default::default()).await.unwrap_err();
+    let error = Api::<Node>::all(nobody).list(&ListParams::default()).await.unwrap_err();
     assert!(refused_with(403, &error), "{error}");
 
     // A pod's token carries the node's name, as an admission policy sees it.
