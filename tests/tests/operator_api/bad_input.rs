@@ -68,7 +68,7 @@ async fn an_undecodable_object_is_set_aside_and_told_of_and_disturbs_nothing() {
     assert_eq!(cluster.spec("n2").await, junk["spec"], "what can't be read is not touched");
     cluster.report("n1", 1, ("True", "InTolerance"), json!({})).await;
     until("the other node is told of", "True InTolerance".to_owned(), || cluster.synchronized("n1")).await;
-    let before = cluster.writes_by(ACCOUNT).len();
+    let before = cluster.settled(ACCOUNT).await;
     stays("no write is repeated", 3, before, || async { cluster.writes_by(ACCOUNT).len() }).await;
 }
 
@@ -91,8 +91,8 @@ async fn nothing_is_written_from_stores_that_have_not_synced() {
             resources.retain(|resource| resource != "timesyncpolicies");
         }
     }
-    let rules = json!({"rules": role.data["rules"]});
-    roles.patch("meantime-operator", &PatchParams::default(), &Patch::Merge(&rules)).await.unwrap();
+    let blinder = json!({"rules": role.data["rules"]});
+    roles.patch("meantime-operator", &PatchParams::default(), &Patch::Merge(&blinder)).await.unwrap();
     cluster.node("n2").await;
     let before = cluster.writes_by(ACCOUNT);
     let blind = Operator::start(cluster.operator_client().await, "op-2");

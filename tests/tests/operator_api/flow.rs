@@ -83,7 +83,7 @@ async fn declared_objects_become_plans_and_reports_become_conditions() {
     until("two Events more", told, || async { sorted(cluster.events("Node", "n2").await) }).await;
 
     // everything has been said: nothing is written any more
-    let before = cluster.writes_by(ACCOUNT).len();
+    let before = cluster.settled(ACCOUNT).await;
     stays("quiet", 3, before, || async { cluster.writes_by(ACCOUNT).len() }).await;
 }
 

@@ -91,20 +91,17 @@ impl Cluster {
         let admin = server.admin().await.unwrap();
         let cluster = Self { server, admin };
         cluster.apply("v1", "Namespace", "namespaces", None, json!({"metadata": {"name": NAMESPACE}})).await;
-        cluster.grant().await;
+        cluster.grant();
         cluster
     }
 
     /// The rights in the chart, word for word.
-    async fn grant(&self) {
+    fn grant(&self) {
         let template = include_str!("../../../charts/meantime/templates/operator-rbac.yaml");
-        let text: String = template
+        let text = template
             .replace("{{ $account }}", "meantime-operator")
-            .replace("{{ .Release.Namespace }}", NAMESPACE)
-            .lines()
-            .filter(|line| !line.contains("{{"))
-            .map(|line| format!("{line}\n"))
-            .collect();
+            .replace("{{ .Release.Namespace }}", NAMESPACE);
+        let text = text.lines().filter(|line| !line.contains("{{")).collect::<Vec<_>>().join("\n");
         let path = self.server.dir().join("rbac.yaml");
         std::fs::write(&path, text).unwrap();
         let output = self.server.kubectl(&["apply", "-f", path.to_str().unwrap()]).unwrap();
@@ -300,6 +297,19 @@ impl Cluster {
                     .then(|| (text(&user["username"]), text(&event["verb"]), resource, text(&object["name"])))
             })
             .collect()
+    }
+    /// How many writes `user` has made once it makes no more.
+    pub async fn settled(&self, user: &str) -> usize {
+        let mut before = self.writes_by(user).len();
+        for _ in 0..30 {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            let now = self.writes_by(user).len();
+            if now == before {
+                return now;
+            }
+            before = now;
+        }
+        panic!("{user} never stops writing: {before} writes");
     }
     pub fn writes_by(&self, user: &str) -> Vec<(String, String, String)> {
         self.writes()
