@@ -47,7 +47,11 @@ fn left_overs() -> Vec<String> {
         note(kind, sh(&format!("kubectl get {kind} -o name | grep -i meantime || true")));
     }
     for node in nodes().unwrap() {
-        note(&format!("processes on {node}"), on_node(&node, "pgrep -a 'chronyd|meantime' || true"));
+        // The kernel cuts a command name at 15 characters.
+        note(
+            &format!("processes on {node}"),
+            on_node(&node, "ps -eo comm | grep -E '^(chronyd|meantime)' || true"),
+        );
         note(
             &format!("files on {node}"),
             on_node(&node, "find /var/lib/meantime /run/meantime -mindepth 1 2>/dev/null || true"),
