@@ -33,7 +33,7 @@ test-agent: ## the agent's binary with real chronyd on loopback
 	tests/run-layers agent
 test-api: ## CRDs, admission and the operator on a real API server (etcd + kube-apiserver alone)
 	tests/run-layers api
-test-vm: ## real clocks, in a micro-VM: step, slew, pause, lie
+test-vm: ## real clocks, in a micro-VM: step, slew, pause, lie (not yet part of make test)
 	tests/run-layers vm
 test-chart: ## the Helm chart: lint, schema, rendered objects
 	tests/run-layers chart
