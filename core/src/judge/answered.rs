@@ -43,6 +43,12 @@ pub fn look(
     let clocks = &observation.clocks;
     let (now, limits, rate) = (clocks.boot, &plan.tolerances, plan.tolerances.guaranteed_rate);
     state.polls.look(associations, now);
+    if let Some(disrupted) = state.disrupted.as_mut().filter(|disrupted| disrupted.since == now) {
+        // What came since the last look may be from before the disruption. Counted as fresh it ended a disruption one
+        // sample early: True for a second on a clock eight seconds behind (seen in a VM that was paused).
+        disrupted.stamp = Some(Stamp::of(tracking));
+        state.polls.expect_fresh();
+    }
     let voters = Voters::count(associations, &state.polls, plan);
     let selected = selected(tracking, associations);
     let reference = bound::reference(tracking);

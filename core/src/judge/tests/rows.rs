@@ -3,7 +3,8 @@
 
 use super::sim::{MS, SECOND, World};
 use crate::conditions::{ConditionKind, Reason, Status};
-use crate::observation::{Answer, ClockProfile, Leap};
+use crate::judge::judge;
+use crate::observation::{Answer, ClockProfile, Leap, Observation, PollCounters};
 use crate::units::Nanos;
 use crate::verdict::Verdict;
 use Status::{False, True, Unknown};
@@ -40,6 +41,42 @@ fn row_2_clock_disrupted() {
     let verdict = after(&mut world, 1);
     assert_eq!(told(&verdict), clock(Unknown, Unknown, Reason::ClockDisrupted));
     assert_eq!((verdict.offset, verdict.bound, verdict.headroom), (None, None, None));
+}
+
+/// Samples and an update that came in the same look may be from before the pause: they do not count as fresh.
+#[test]
+fn row_2_is_not_ended_by_what_came_in_the_look_that_found_it() {
+    let world = well();
+    let after_a_poll = |observation: &Observation, update: i64| {
+        let mut next = observation.clone();
+        next.clocks.wall = next.clocks.wall + Nanos::SECOND;
+        next.clocks.boot = next.clocks.boot + Nanos::SECOND;
+        next.clocks.raw = next.clocks.raw + Nanos::SECOND;
+        next.clocks.rtc = next.clocks.rtc.map(|rtc| rtc + Nanos::SECOND);
+        if let Answer::Full { tracking, associations } = &mut next.answer {
+            tracking.reference_time = tracking.reference_time + Nanos(update);
+            for counters in associations.iter_mut().filter_map(|one| one.counters.as_mut()) {
+                *counters = PollCounters {
+                    sent: counters.sent + 1,
+                    valid: counters.valid + 1,
+                    good: counters.good + 1,
+                };
+            }
+        }
+        next
+    };
+    let mut paused = after_a_poll(&world.observe(), SECOND);
+    paused.clocks.rtc = paused.clocks.rtc.map(|rtc| rtc + Nanos::from_secs(8));
+    let (state, verdict) = judge(&world.state, &paused, &world.plan);
+    assert_eq!(told(&verdict)[0], (Unknown, Reason::ClockDisrupted));
+    let once = after_a_poll(&paused, 0);
+    let (state, verdict) = judge(&state, &once, &world.plan);
+    assert_eq!(told(&verdict)[0], (Unknown, Reason::ClockDisrupted), "one sample since, no update since");
+    let twice = after_a_poll(&once, 0);
+    let (state, verdict) = judge(&state, &twice, &world.plan);
+    assert_eq!(told(&verdict)[0], (Unknown, Reason::ClockDisrupted), "two samples since, no update since");
+    let (_, verdict) = judge(&state, &after_a_poll(&twice, SECOND), &world.plan);
+    assert_ne!(told(&verdict)[0].1, Reason::ClockDisrupted);
 }
 
 #[test]
