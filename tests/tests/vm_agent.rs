@@ -66,12 +66,15 @@ fn a_paused_machine_is_told_by_its_rtc() {
     let mut node = GuestNode::boot(Rtc::Right, 4);
     node.start_agent();
     node.wait_good("judged good");
+    // Three updates may step after a boot (`makestep 1 3`): they are over then.
+    node.wait_baseline();
+    let steps = node.steps();
     node.pause_for(8);
     node.wait_told("ClockDisrupted");
     // Behind by eight seconds: never True until slewed back, and nobody steps.
     node.wait("False while seconds behind", |seen| seen.status == "False");
     node.watch_for(Nanos::from_secs(10));
-    assert_eq!(node.steps(), 0, "{}", node.story());
+    assert_eq!(node.steps(), steps, "{}", node.story());
     node.report("pause");
 }
 
@@ -107,10 +110,12 @@ fn somebody_elses_step_is_told_at_once_and_not_answered_by_a_step() {
     let mut node = GuestNode::boot(Rtc::Right, 4);
     node.start_agent();
     node.wait_good("judged good");
+    node.wait_baseline();
+    let steps = node.steps();
     node.shift(5);
     node.wait_told("ClockDisrupted");
     node.wait("False while seconds ahead", |seen| seen.status == "False");
     node.watch_for(Nanos::from_secs(10));
-    assert_eq!(node.steps(), 0, "{}", node.story());
+    assert_eq!(node.steps(), steps, "{}", node.story());
     node.report("step");
 }
