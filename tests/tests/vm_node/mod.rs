@@ -276,9 +276,14 @@ impl GuestNode {
         serde_json::from_str(&text.output).ok()
     }
 
-    /// Steps that chronyd made, by its own log lines (the agent passes them on).
+    /// Steps that chronyd made, by its own log lines (the agent passes them on, and quotes them when it has died).
     pub fn steps(&mut self) -> usize {
-        self.vm.run("cat /tmp/agent.log").unwrap().output.matches("System clock was stepped by").count()
+        self.vm
+            .run("cat /tmp/agent.log")
+            .unwrap()
+            .output
+            .matches("chronyd: System clock was stepped by")
+            .count()
     }
 
     /// The agent's words on TimeSynchronized so far, one line each, from its log.
