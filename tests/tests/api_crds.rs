@@ -277,15 +277,26 @@ async fn kubectl_shows_who_is_off_and_explains_every_field() {
         ["n2", "databases", "False", "-91ms", "410µs", "source-0", "1", "4/4", "InTolerance"]
     );
     assert_eq!(rows[2][..4], ["n1", "databases", "True", "+12µs"]);
-    let explained = kubectl(&server, &["explain", "nodetimes.status.headroomNanoseconds"]);
+    let explained = explain(&server, &["explain", "nodetimes.status.headroomNanoseconds"]);
     assert!(
         explained.contains("negative = breach") && explained.contains("Example: 49988000"),
         "{explained}"
     );
-    let explained = kubectl(&server, &["explain", "tsp.spec.tolerances.maxOffset"]);
+    let explained = explain(&server, &["explain", "tsp.spec.tolerances.maxOffset"]);
     assert!(explained.contains("Example: \"80ms\""), "{explained}");
     let category = kubectl(&server, &["get", "meantime", "-o", "name"]);
     assert!(category.contains("nodetime.meantime.dev/n1"), "{category}");
+}
+
+/// The API server publishes a new kind's schema some seconds after it has accepted the kind.
+fn explain(server: &apiserver::ApiServer, arguments: &[&str]) -> String {
+    for _ in 0..60 {
+        if server.kubectl(arguments).unwrap().status.success() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
+    kubectl(server, arguments)
 }
 
 fn kubectl(server: &apiserver::ApiServer, arguments: &[&str]) -> String {
