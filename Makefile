@@ -37,7 +37,7 @@ test-vm: ## real clocks, in a micro-VM: step, slew, pause, lie (not yet part of 
 	tests/run-layers vm
 test-chart: ## the Helm chart: lint, schema, rendered objects
 	tests/run-layers chart
-test-kind: ## the demo's scenes, tokens, upgrade, outage and uninstall on a kind cluster
+test-kind: ## the demo's scenes, tokens and uninstall on a kind cluster (not yet part of make test)
 	tests/run-layers kind
 
 .PHONY: crds
