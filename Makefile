@@ -19,7 +19,7 @@ demo: ## the main job on a real kind cluster: five kinds of trouble, each told t
 	tests/demo/run
 
 .PHONY: test
-test: ## every layer below, in order; ends with a list of layers and their times
+test: ## every layer below but vm and kind, in order; ends with a list of layers and their times
 	tests/run-layers $(LAYERS)
 
 .PHONY: test-lint test-unit test-wire test-api test-agent test-vm test-chart test-kind
