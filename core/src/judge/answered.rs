@@ -53,8 +53,11 @@ pub fn look(
     let selected = selected(tracking, associations);
     let reference = bound::reference(tracking);
     let patience = boot::patience(plan);
-    let ready = voters.fresh(associations, &state.polls, boot::FRESH_SAMPLES);
-    state.startup = state.startup.step(restarted, Some(ready), now, patience);
+    let readiness = boot::Readiness {
+        majority_fresh: voters.fresh(associations, &state.polls, boot::FRESH_SAMPLES),
+        rough: reference == Reference::Good && boot::rough(tracking.residual, bound::width(tracking), limits),
+    };
+    state.startup = state.startup.step(restarted, Some(readiness), now, patience, limits.breach_hold);
     if reference == Reference::Good {
         let sample_age = selected.and_then(|one| one.sample_age);
         let looked = state.clocks.map(|before| before.boot);

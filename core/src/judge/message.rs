@@ -143,7 +143,7 @@ fn names(list: &[&str]) -> String {
 
 /// TimeSynchronized's and TimeOffsetHigh's line.
 pub fn clock(quote: &Quote, scene: &Scene<'_>, tolerances: &Tolerances) -> String {
-    let Tolerances { max_offset, max_error_bound, .. } = tolerances;
+    let Tolerances { max_offset, max_error_bound, clear_hold, .. } = tolerances;
     let (offset, bound, gap) = (signed(quote.offset), plain(quote.bound), signed(quote.gap));
     let mut line = match quote.reason {
         Reason::ClockDisrupted => match scene.cause {
@@ -185,8 +185,11 @@ pub fn clock(quote: &Quote, scene: &Scene<'_>, tolerances: &Tolerances) -> Strin
         Reason::Warning if quote.gap.is_some() => format!(
             "the sources moved by {gap} while this machine's oscillator did not (maxOffset {max_offset})"
         ),
-        Reason::Warning => {
+        Reason::Warning if quote.warnings.any() => {
             format!("{offset} off, bound {bound}: above {}", quote.warnings.words())
+        }
+        Reason::Warning => {
+            format!("{offset} off, bound {bound}: was above a warn level less than {clear_hold} ago")
         }
         Reason::InTolerance => {
             format!("within maxOffset {max_offset} and maxErrorBound {max_error_bound}")
@@ -295,6 +298,20 @@ mod tests {
         assert_eq!(quote(Some(first), at(42)), first);
         assert_ne!(quote(Some(first), at(43)), first);
         assert_ne!(quote(Some(first), (Reason::OffsetExceeded, first.offset)), first);
+    }
+
+    #[test]
+    fn a_warning_that_is_over_names_its_hold_and_no_level() {
+        let limits = Preset::Kubernetes.tolerances();
+        let quote = |warnings| {
+            Quote::update(None, Reason::Warning, Some(Nanos::from_millis(30)), None, None, warnings, &limits)
+        };
+        let told = |warnings| clock(&quote(warnings), &Scene::default(), &limits);
+        let over = Warnings { offset: true, ..Warnings::default() };
+        assert_eq!(told(over), "+30ms off, bound unknown: above warnOffset");
+        let hold = limits.clear_hold;
+        let calm = told(Warnings::default());
+        assert_eq!(calm, format!("+30ms off, bound unknown: was above a warn level less than {hold} ago"));
     }
 
     #[test]

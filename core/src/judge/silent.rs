@@ -26,7 +26,8 @@ pub fn look(
     };
     state.silent_since = Some(since);
     let down = now - since >= SILENCE;
-    state.startup = state.startup.step(restarted, None, now, boot::patience(plan));
+    state.startup =
+        state.startup.step(restarted, None, now, boot::patience(plan), plan.tolerances.breach_hold);
     let booting = matches!(state.startup, Startup::Booting { .. } | Startup::New);
 
     let carried = state.good.as_mut().map(|good| (good.residual_at(now), good.carry(now, None, rate)));
