@@ -35,6 +35,8 @@ pub struct Counters {
     pub looks_failed: AtomicU64,
     /// Starts of chronyd.
     pub daemon_starts: AtomicU64,
+    /// `reload sources` sent to chronyd.
+    pub daemon_reloads: AtomicU64,
     /// Starts that failed and exits that nobody asked for.
     pub daemon_failures: AtomicU64,
     /// Turns of the engine's loop: liveness.
@@ -67,6 +69,7 @@ fn count(registry: &mut Registry, counters: &Counters) {
     counter("meantime_looks", "Looks at chronyd", &counters.looks);
     counter("meantime_looks_unanswered", "Looks without an answer", &counters.looks_failed);
     counter("meantime_chronyd_starts", "Starts of chronyd by this agent", &counters.daemon_starts);
+    counter("meantime_chronyd_reloads", "Source reloads asked of chronyd", &counters.daemon_reloads);
     counter(
         "meantime_chronyd_failures",
         "Failed starts and unexpected exits of chronyd",

@@ -1,5 +1,8 @@
 //! Small helpers for tests on the kind cluster of `$KUBECONFIG`, which `tests/demo/run --setup-only` has made.
 
+pub mod audit;
+pub mod quiet;
+
 use std::process::{Command, Stdio};
 
 /// Namespace of the release.
@@ -61,4 +64,45 @@ pub fn conditions() -> Result<String, String> {
     sh(
         r#"kubectl get nodes -o json | jq -r '.items[] | .metadata.name as $n | .status.conditions[] | select(.type | startswith("meantime.dev/")) | "\($n) \(.type) \(.status)"' | sort"#,
     )
+}
+
+/// The cluster's API server, stopped until this is dropped: its manifest is out of the kubelet's sight.
+#[derive(Debug)]
+pub struct Outage {
+    node: String,
+}
+
+const MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
+const ASIDE: &str = "/etc/kubernetes/kube-apiserver.yaml.aside";
+
+impl Outage {
+    /// Stops it and waits until its process has ended.
+    pub fn begin(node: &str) -> Result<Self, String> {
+        let outage = Self { node: node.to_owned() };
+        on_node(node, &format!("mv {MANIFEST} {ASIDE}"))?;
+        on_node(
+            node,
+            "for i in $(seq 120); do pgrep -x kube-apiserver >/dev/null || exit 0; sleep 1; done; exit 1",
+        )?;
+        Ok(outage)
+    }
+
+    /// Starts it again and waits until it is ready.
+    pub fn end(self) -> Result<(), String> {
+        self.put_back()?;
+        sh(
+            "for i in $(seq 180); do kubectl get --raw /readyz >/dev/null 2>&1 && exit 0; sleep 1; done; exit 1",
+        )?;
+        Ok(())
+    }
+
+    fn put_back(&self) -> Result<(), String> {
+        on_node(&self.node, &format!("[ ! -e {ASIDE} ] || mv {ASIDE} {MANIFEST}")).map(drop)
+    }
+}
+
+impl Drop for Outage {
+    fn drop(&mut self) {
+        let _ = self.put_back();
+    }
 }

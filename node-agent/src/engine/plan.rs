@@ -13,6 +13,7 @@ use meantime_core::observation::ClockProfile;
 use meantime_crds::nodetime::{Desired, NodeTime};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tracing::{error, info, warn};
 
 impl Engine {
@@ -194,6 +195,7 @@ impl Engine {
                     }
                 }
                 Action::Reload => {
+                    self.ends.counters.daemon_reloads.fetch_add(1, Ordering::Relaxed);
                     // chronyd says "done" to anything; the read-back tells.
                     if let Err(error) = self.ask(&Request::ReloadSources).await {
                         warn!(%error, "chronyd was not told of its new sources");

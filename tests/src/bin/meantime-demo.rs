@@ -24,6 +24,10 @@ struct Args {
     /// maxOffset of the quickstart's policy.
     #[arg(long, default_value = "50ms")]
     max_offset: String,
+    /// After the scenes, go on sampling a quiet world until there are so many samples of ground truth: nothing may
+    /// move meanwhile.
+    #[arg(long, default_value_t = 0)]
+    samples: u64,
     /// Only wait until every node is True, then end.
     #[arg(long)]
     wait_only: bool,
@@ -76,6 +80,7 @@ async fn run(args: &Args) -> Result<bool, String> {
         outcomes.push(outcome);
         notes.extend(scene.note);
     }
+    let quiet = play::quiet(&client, &mut sampler, args.samples).await;
     println!("\n{}", report::table(&outcomes));
     for note in notes {
         println!("{note}");
@@ -102,5 +107,6 @@ async fn run(args: &Args) -> Result<bool, String> {
     }
     let failed = outcomes.iter().filter(|outcome| !outcome.passed).count();
     println!("{} passed, {failed} failed", outcomes.len() - failed);
+    quiet.map_err(|why| format!("not quiet after the scenes: {why}"))?;
     Ok(failed == 0)
 }

@@ -95,6 +95,22 @@ async fn wait_calm(client: &kube::Client, nodes: &World, sampler: &mut Sampler) 
     Ok(())
 }
 
+/// Samples until there are `samples`, at most ten minutes; any trouble meanwhile is an error.
+pub async fn quiet(client: &kube::Client, sampler: &mut Sampler, samples: u64) -> Result<(), String> {
+    let start = now();
+    while sampler.samples < samples {
+        let trouble = look(client, sampler).await?.trouble();
+        if !trouble.is_empty() {
+            return Err(trouble.join("; "));
+        }
+        if start.elapsed() > Duration::from_secs(600) {
+            return Err(format!("only {} of {samples} samples in ten minutes", sampler.samples));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
+}
+
 async fn look(client: &kube::Client, sampler: &mut Sampler) -> Result<World, String> {
     let world = world::look(client).await.map_err(|error| format!("the API could not be read: {error}"))?;
     sampler.sample(&world);
