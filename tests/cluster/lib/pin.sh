@@ -41,5 +41,15 @@ verb_pin() {
     "$GO_MINIMUM" "$ETCD_VERSION" >"$dir/go.mod"
   printf '//go:build tools\n\n// Package tools names the command that is built, so that go.mod lists what it needs.\npackage tools\n\nimport _ "go.etcd.io/etcd/server/v3"\n' >"$dir/tools.go"
   heartbeat "go mod tidy for etcd $ETCD_VERSION" env -C "$dir" GOFLAGS=-mod=mod go mod tidy
+
+  # Its main.go is ours: see there.
+  dir=$HERE/modules/coredns
+  printf 'module meantime.dev/tests/cluster/coredns\n\ngo %s\n\nrequire github.com/coredns/coredns v%s\n\n' \
+    "$GO_MINIMUM" "$COREDNS_VERSION" >"$dir/go.mod"
+  # Kubernetes' own versions, so that what both use is compiled once.
+  for module in api apimachinery client-go; do
+    printf 'replace k8s.io/%s => k8s.io/%s v%s\n' "$module" "$module" "$KUBERNETES_STAGING_VERSION" >>"$dir/go.mod"
+  done
+  heartbeat "go mod tidy for CoreDNS $COREDNS_VERSION" env -C "$dir" GOFLAGS=-mod=mod go mod tidy
   say "pinned: commit tests/cluster/modules together with versions.env"
 }

@@ -14,7 +14,7 @@ tool_source() {
   etcd) echo "etcd|go.etcd.io/etcd/server/v3" ;;
   kube*) echo "kubernetes|k8s.io/kubernetes/cmd/$1" ;;
   kind) echo "|sigs.k8s.io/kind@v$KIND_VERSION" ;;
-  coredns) echo "|github.com/coredns/coredns@v$COREDNS_VERSION" ;;
+  coredns) echo "coredns|." ;;
   helm) echo "|helm.sh/helm/v$HELM_MAJOR/cmd/helm@v$HELM_VERSION" ;;
   *) die "internal: unknown tool $1" ;;
   esac
@@ -34,7 +34,8 @@ tool_stamp() {
   source=$(tool_source "$1")
   folder=${source%%|*}
   if [ -n "$folder" ]; then
-    recipe_hash "$source" "$HERE/modules/$folder/go.mod" "$HERE/modules/$folder/go.sum" "$KUBERNETES_VERSION" "$ETCD_VERSION"
+    recipe_hash "$source" "$HERE/modules/$folder/go.mod" "$HERE/modules/$folder/go.sum" "$KUBERNETES_VERSION" "$ETCD_VERSION" \
+      $([ "$folder" != coredns ] || echo "$HERE/modules/coredns/main.go")
   else
     recipe_hash "$source"
   fi
@@ -47,7 +48,8 @@ tool_is_there() {
 # A pin that was changed in versions.env alone would silently build the old version.
 check_pins() {
   if grep -q "k8s.io/kubernetes v$KUBERNETES_VERSION\$" "$HERE/modules/kubernetes/go.mod" &&
-    grep -q "go.etcd.io/etcd/server/v3 v$ETCD_VERSION\$" "$HERE/modules/etcd/go.mod"; then return; fi
+    grep -q "go.etcd.io/etcd/server/v3 v$ETCD_VERSION\$" "$HERE/modules/etcd/go.mod" &&
+    grep -q "github.com/coredns/coredns v$COREDNS_VERSION\$" "$HERE/modules/coredns/go.mod"; then return; fi
   die "versions.env and modules/*/go.mod disagree" "run: tests/cluster/provider pin"
 }
 
