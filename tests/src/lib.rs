@@ -5,6 +5,7 @@
 pub mod apiserver;
 pub mod chronyd;
 pub mod demo;
+pub mod figures;
 pub mod kind;
 pub mod lab;
 pub mod vm;
