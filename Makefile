@@ -40,6 +40,10 @@ test-chart: ## the Helm chart: lint, schema, rendered objects
 test-kind: ## the demo's scenes, tokens and uninstall on a kind cluster (not yet part of make test)
 	tests/run-layers kind
 
+.PHONY: bench
+bench: ## the figures: our client against chronyc, an agent's memory and CPU, planning, sizes (warm 6 minutes)
+	tests/bench/run $(BENCH)
+
 .PHONY: crds
 crds: ## write the CRD YAML from the Rust types
 	cargo run -q -p meantime-crds --bin crdgen

@@ -261,6 +261,11 @@ impl Node {
         child.wait().unwrap();
     }
 
+    /// The agent's process id, once it was started.
+    pub fn agent_pid(&self) -> Option<u32> {
+        self.agent.as_ref().map(Child::id)
+    }
+
     /// Whether the agent runs.
     pub fn agent_runs(&mut self) -> bool {
         self.agent.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())

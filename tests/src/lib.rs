@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod apiserver;
+pub mod bench;
 pub mod chronyd;
 pub mod demo;
 pub mod figures;
