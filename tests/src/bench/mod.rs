@@ -47,9 +47,9 @@ impl Aim {
 impl fmt::Display for Aim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AtLeast(least) => write!(f, ">= {least}"),
-            Self::AtMost(most) => write!(f, "<= {most}"),
-            Self::None => f.write_str("-"),
+            Self::AtLeast(least) => f.pad(&format!(">= {least}")),
+            Self::AtMost(most) => f.pad(&format!("<= {most}")),
+            Self::None => f.pad("-"),
         }
     }
 }
@@ -73,9 +73,9 @@ impl Row {
     }
 }
 
-/// The table.
+/// The table, and below it how each figure was measured.
 pub fn table(rows: &[Row]) -> String {
-    let mut text = format!("{:<34} {:>10} {:<10} {:<8} {:<7}\n", "figure", "value", "unit", "aim", "");
+    let mut text = format!("{:<34} {:>9} {:<11} {:<9}\n", "figure", "value", "unit", "aim");
     for Row { figure, aim } in rows {
         let met = match aim.met(figure.value) {
             Some(true) => "met",
@@ -83,9 +83,12 @@ pub fn table(rows: &[Row]) -> String {
             None => "",
         };
         let value = format!("{:.2}", figure.value);
-        let line = format!("{:<34} {value:>10} {:<10} {aim:<8} {met}", figure.figure, figure.unit);
+        let line = format!("{:<34} {value:>9} {:<11} {aim:<9} {met}", figure.figure, figure.unit);
         let _ = writeln!(text, "{}", line.trim_end());
-        let _ = writeln!(text, "    {} runs; {}", figure.runs, figure.against);
+    }
+    text.push_str("\nhow:\n");
+    for Row { figure, .. } in rows {
+        let _ = writeln!(text, "  {}: {} ({} runs)", figure.figure, figure.against, figure.runs);
     }
     text
 }

@@ -42,7 +42,7 @@ impl Spread {
     pub fn unrest(&self) -> f64 {
         self.0[self.0.len() * 3 / 4] / self.0[self.0.len() / 4]
     }
-    /// `median (least…most; runs)` of nanoseconds.
+    /// `median (least to most, runs)` of nanoseconds.
     pub fn times(&self) -> String {
         let [least, median, most] = [self.least(), self.median(), self.most()].map(time);
         format!("{median} ({least} to {most}, {} runs)", self.count())
