@@ -20,7 +20,7 @@ use crate::figures::Figure;
 use crate::size;
 use std::fmt::{self, Write as _};
 
-/// Whatever stops a measurement; it is printed, and the other figures go on.
+/// Whatever stops a measurement; it is printed, and the other groups of figures go on.
 pub type Error = Box<dyn std::error::Error>;
 
 /// What a figure should be.
