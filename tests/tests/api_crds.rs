@@ -7,13 +7,11 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{Api, DynamicObject, Patch, PatchParams, ValidationDirective};
 use kube::{Client, ResourceExt};
 use meantime_crds::NodeTime;
-use meantime_tests::apiserver;
+use meantime_tests::{apiserver, size};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-mod size;
 
 fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -304,4 +302,15 @@ fn kubectl(server: &apiserver::ApiServer, arguments: &[&str]) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "kubectl {arguments:?}: {errors}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_nodetime_stays_small() {
+    let server = apiserver::shared().await.unwrap();
+    for (sources, most) in [(4, 6_000), (12, 10_000)] {
+        let bytes = size::stored_bytes(&server, &format!("size-{sources}"), sources).await.unwrap();
+        println!("nodetime_bytes_{sources}: {bytes:?}, metadata and names the rest");
+        let whole = bytes.whole;
+        assert!(whole <= most, "{whole} bytes with {sources} associations, at most {most} promised");
+    }
 }

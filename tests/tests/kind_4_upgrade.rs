@@ -2,7 +2,7 @@
 //! condition moves; how long each node went without a look at its chronyd is printed.
 
 use meantime_core::units::Nanos;
-use meantime_tests::demo::report::{self, Figure};
+use meantime_tests::figures::{self, Figure};
 use meantime_tests::kind::{NAMESPACE, RELEASE, agent_pod, audit, nodes, on_node, quiet, sh};
 use meantime_tests::lab::clock;
 use std::collections::BTreeMap;
@@ -122,5 +122,5 @@ fn an_upgrade_of_the_agent_moves_no_clock_and_no_condition() {
     assert_eq!(after.transitions, before.transitions, "no lastTransitionTime moved");
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/figures/test-kind.jsonl");
     let commit = sh("git rev-parse --short HEAD").unwrap_or_else(|_| "none".to_owned());
-    report::append(&figures, &file, &commit).unwrap();
+    figures::append(&figures, &file, &commit).unwrap();
 }

@@ -30,7 +30,8 @@ fn until(what: &str, wanted: impl Fn() -> bool) {
         }
         std::thread::sleep(std::time::Duration::from_secs(1));
     }
-    let told = sh("kubectl get nodetimes,timesources,timesyncpolicies; kubectl get nodetimes -o yaml").unwrap();
+    let told =
+        sh("kubectl get nodetimes,timesources,timesyncpolicies; kubectl get nodetimes -o yaml").unwrap();
     panic!("{what}: not within 90 s\n{told}");
 }
 

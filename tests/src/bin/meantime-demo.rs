@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use meantime_tests::demo::{faults, play, report, scenes, truth::Sampler};
+use meantime_tests::figures;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -102,7 +103,7 @@ async fn run(args: &Args) -> Result<bool, String> {
     }
     if let Some(file) = &args.figures {
         let figures = report::figures(&outcomes, &sampler, args.poll);
-        report::append(&figures, file, &args.commit)
+        figures::append(&figures, file, &args.commit)
             .map_err(|error| format!("{}: {error}", file.display()))?;
     }
     let failed = outcomes.iter().filter(|outcome| !outcome.passed).count();

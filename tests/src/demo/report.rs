@@ -1,11 +1,9 @@
-//! The table for people, and the figures as JSON lines for whoever compares runs.
+//! The table for people, and the figures for whoever compares runs.
 
 use super::play::Outcome;
 use super::truth::Sampler;
-use serde_json::json;
+use crate::figures::Figure;
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::Path;
 
 /// The table.
 pub fn table(outcomes: &[Outcome]) -> String {
@@ -25,21 +23,6 @@ pub fn table(outcomes: &[Outcome]) -> String {
         );
     }
     text
-}
-
-/// One figure.
-#[derive(Clone, Debug)]
-pub struct Figure {
-    /// Its id.
-    pub figure: String,
-    /// Its value.
-    pub value: f64,
-    /// Its unit.
-    pub unit: &'static str,
-    /// Over how many runs or samples.
-    pub runs: u64,
-    /// What it is held against.
-    pub against: String,
 }
 
 /// The figures of one demo run; `poll_s` is the lab's poll interval.
@@ -83,20 +66,4 @@ pub fn figures(outcomes: &[Outcome], sampler: &Sampler, poll_s: f64) -> Vec<Figu
         });
     }
     figures
-}
-
-/// Appends figures to `file`, one JSON object a line.
-pub fn append(figures: &[Figure], file: &Path, commit: &str) -> std::io::Result<()> {
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let mut out = std::fs::OpenOptions::new().create(true).append(true).open(file)?;
-    for figure in figures {
-        let line = json!({
-            "figure": figure.figure, "value": (figure.value * 1e3).round() / 1e3, "unit": figure.unit,
-            "runs": figure.runs, "against": figure.against, "commit": commit,
-        });
-        writeln!(out, "{line}")?;
-    }
-    Ok(())
 }

@@ -3,10 +3,11 @@
 //!
 //! Needs `cargo build -p meantime-agent --bins` and root (chronyd's socket folder); `make test-agent` does both.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it stands")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod cluster;
 mod daemon;
-mod harness;
 mod plans;
 mod restarts;
+
+use meantime_tests::agent as harness;

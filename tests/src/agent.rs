@@ -1,5 +1,6 @@
 //! One agent with a real chronyd and lab servers on loopback: no Kubernetes, plan and status as files.
 
+use crate::lab::{Lab, clock};
 use meantime_core::conf::{Main, Sources};
 use meantime_core::policy::Mode;
 use meantime_core::snapshot::{NodePlan, ObjectRef, PlannedAssociation, Role};
@@ -7,7 +8,6 @@ use meantime_core::source::{Endpoint, PollRange, Scope, Timescale};
 use meantime_core::tolerances::{Preset, Tolerances};
 use meantime_core::units::Nanos;
 use meantime_crds::nodetime::{AppliedState, Desired, NodeTime, NodeTimeSpec, NodeTimeStatus, Request};
-use meantime_tests::lab::{Lab, clock};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
@@ -259,6 +259,11 @@ impl Node {
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, signal).unwrap();
         child.wait().unwrap();
+    }
+
+    /// The agent's process id, once it was started.
+    pub fn agent_pid(&self) -> Option<u32> {
+        self.agent.as_ref().map(Child::id)
     }
 
     /// Whether the agent runs.
