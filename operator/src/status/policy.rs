@@ -47,6 +47,8 @@ impl Member<'_> {
             AppliedState::Applied if same => Applied::Yes,
             // what it tells of is an older plan: this one is still on its way
             AppliedState::Applied | AppliedState::Pending => Applied::Waiting,
+            // a newer agent's word: whatever it means, it is not known to be applied
+            AppliedState::Unknown => Applied::Waiting,
             AppliedState::Reverted => Applied::Reverted,
             AppliedState::Refused => Applied::Refused,
         }

@@ -229,6 +229,29 @@ fn a_report_becomes_conditions_and_one_event_and_only_once() {
     assert!(!targets(&again).contains(&"node-conditions n1".to_owned()), "told twice while the cache lagged");
 }
 
+/// The CRDs and agents of a cluster may be newer than this operator for minutes, or for as long as an upgrade hangs.
+#[test]
+fn words_of_a_newer_agent_do_not_stop_a_nodes_conditions() {
+    let (mut memory, mut world) = at_rest();
+    let hash = world.node_time("n1").unwrap().spec.plan.clone().unwrap().hash;
+    let newer = json!({
+        "applied": {"state": "Canary", "hash": hash}, "clock": {"profile": "Adopted", "reason": "HostDaemon"},
+        "associations": [{"source": "a", "role": "Peer", "state": "Elected", "letter": "§", "usable": true,
+                          "reachability": "Relayed"}],
+        "request": {"verb": "drill", "id": "1", "state": "Underway", "message": "wait"},
+    });
+    report(&mut world, "n1", 2, ("False", "OffsetSuspected"), &newer);
+    let decision = memory.decide(&world, LEADING, at(10), wall());
+    assert!(!decision.notes.iter().any(|note| note.reason == "Undecodable"));
+    finish(&mut memory, &mut world, decision, at(10));
+    let told = standing(&world.nodes["n1"])[&ConditionKind::TimeSynchronized].told.clone();
+    assert_eq!((told.status, told.reason.as_str()), (Status::False, "OffsetSuspected"));
+    // What is not known to be applied is not counted as applied; what is no evidence is no fault of a source.
+    let policy = world.policies["all"].status.clone().unwrap().nodes.unwrap();
+    assert_eq!((policy.planned, policy.applied), (2, 1));
+    assert_eq!(world.sources["a"].status.clone().unwrap().nodes_rejecting, Some(0));
+}
+
 #[test]
 fn a_re_created_node_gets_its_conditions_and_its_owner_again() {
     let (mut memory, mut world) = at_rest();

@@ -82,6 +82,15 @@ fn counts_who_uses_reaches_and_rejects() {
 }
 
 #[test]
+fn a_newer_agents_word_is_no_evidence_against_a_source() {
+    let one = spec(&["a", "b"]);
+    let newer = status(&[("a", "Somehow", false), ("b", "Somehow", true)]);
+    let all = count([(&one, Some(&newer), false)].into_iter());
+    assert_eq!(all["a"], Counts { using: 1, reporting: 0, reaching: 0, rejecting: 0 });
+    assert_eq!(all["b"], Counts { using: 1, reporting: 1, reaching: 1, rejecting: 1 });
+}
+
+#[test]
 fn a_pool_is_one_source_on_a_node_however_many_members_it_has() {
     let spec = spec(&["pool"]);
     let members = status(&[
