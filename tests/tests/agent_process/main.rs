@@ -10,3 +10,4 @@ mod daemon;
 mod harness;
 mod plans;
 mod restarts;
+mod reversal;
