@@ -332,6 +332,33 @@ fn an_undecodable_node_time_is_left_alone_and_told_once() {
 }
 
 #[test]
+fn a_request_that_is_none_is_told_once_per_value() {
+    let (mut memory, mut world) = at_rest();
+    let mut annotate = |memory: &mut Memory, second, value: &str| {
+        let mut node_time = world.node_time("n1").unwrap().clone();
+        node_time.metadata.annotations = Some([("meantime.dev/request".to_owned(), value.to_owned())].into());
+        let object = serde_json::from_value(serde_json::to_value(node_time).unwrap()).unwrap();
+        world.node_times.insert("n1".into(), Arc::new(object));
+        memory.decide(&world, LEADING, at(second), wall())
+    };
+    let decision = annotate(&mut memory, 10, "Acknowledge it");
+    let note = decision.notes.first().unwrap();
+    assert_eq!((note.reason.as_str(), note.loudness), ("RequestInvalid", Loudness::Warning));
+    assert_eq!((note.regarding.kind, note.regarding.name.as_str()), ("NodeTime", "n1"));
+    assert!(
+        note.message.contains("\"Acknowledge it\"") && note.message.contains("=acknowledge/1"),
+        "{note:?}"
+    );
+    assert_eq!(node_targets(&decision), Vec::<String>::new(), "nothing is asked of the agent");
+    assert_eq!(annotate(&mut memory, 11, "Acknowledge it").notes, []);
+    let other = annotate(&mut memory, 12, "acknowledge").notes;
+    assert_eq!(other.len(), 1);
+    assert_ne!(other[0].once, note.once, "another value is another Event");
+    let decision = annotate(&mut memory, 13, "acknowledge/1");
+    assert_eq!((decision.notes.len(), node_targets(&decision)), (0, vec!["nodetime-spec n1".to_owned()]));
+}
+
+#[test]
 fn an_undecodable_policy_keeps_its_nodes() {
     let (mut memory, mut world) = at_rest();
     world.policies.clear();
