@@ -96,8 +96,8 @@ pub struct NodeTimeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
-    /// Ready (the plan is applied) and the five of the verdict: TimeSynchronized, TimeOffsetHigh, TimeSourcesLow,
-    /// TimePartitioned, TimeDaemonDown. Example: [{"type": "TimeSynchronized", "status": "True"}]
+    /// Ready (the plan is applied), the five of the verdict: TimeSynchronized, TimeOffsetHigh, TimeSourcesLow,
+    /// TimePartitioned, TimeDaemonDown; on a Managed node BootTimeUnprotected (nothing sets this host's clock at boot). Example: [{"type": "TimeSynchronized", "status": "True"}]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,

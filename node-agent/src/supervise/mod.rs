@@ -1,8 +1,10 @@
-//! Owns chronyd as a child: decides (machine.rs, law4.rs, competitor.rs) and does (process.rs).
+//! Owns chronyd as a child: decides (machine.rs, law4.rs, competitor.rs) and does (process.rs). What else of the host
+//! matters to its clock is looked at in boot_setter.rs.
 //!
 //! **In:** what should run, what looks at it found. **Out:** a running chronyd, its starts counted, its exits said.
 //! **Must never** let chronyd steer a clock that the command line, the plan or another daemon forbids.
 
+pub mod boot_setter;
 pub mod competitor;
 pub mod law4;
 pub mod machine;

@@ -8,6 +8,7 @@
 mod cluster;
 mod daemon;
 mod harness;
+mod host;
 mod plans;
 mod restarts;
 mod reversal;
