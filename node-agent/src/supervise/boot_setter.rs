@@ -111,15 +111,14 @@ pub fn enabled(directory: Option<&Path>) -> Result<Vec<Unit>, String> {
     let failed = |error: std::io::Error| format!("cannot read its units: {error}");
     let mut names = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)?.flatten() {
-        let folder = entry.file_name();
-        let pulls =
-            folder.to_str().is_some_and(|name| name.ends_with(".wants") || name.ends_with(".requires"));
+        let folder = entry.path();
+        let pulls = folder.extension().is_some_and(|kind| kind == "wants" || kind == "requires");
         if pulls {
-            let inside = fs::read_dir(entry.path()).map_err(failed)?.flatten();
+            let inside = fs::read_dir(folder).map_err(failed)?.flatten();
             names.extend(inside.filter_map(|entry| entry.file_name().into_string().ok()));
         }
     }
-    names.retain(|name| name.ends_with(".service"));
+    names.retain(|name| Path::new(name).extension().is_some_and(|kind| kind == "service"));
     names.sort_unstable();
     names.dedup();
     Ok(names.into_iter().filter_map(|name| unit(directory, name)).collect())

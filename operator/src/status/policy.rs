@@ -46,10 +46,9 @@ impl Member<'_> {
         let same = applied.hash.as_deref() == Some(hash);
         match applied.state {
             AppliedState::Applied if same => Applied::Yes,
-            // what it tells of is an older plan: this one is still on its way
-            AppliedState::Applied | AppliedState::Pending => Applied::Waiting,
-            // a newer agent's word: whatever it means, it is not known to be applied
-            AppliedState::Unknown => Applied::Waiting,
+            // what it tells of is an older plan: this one is still on its way; or a newer agent's word: whatever it
+            // means, this plan is not known to be applied
+            AppliedState::Applied | AppliedState::Pending | AppliedState::Unknown => Applied::Waiting,
             AppliedState::Reverted => Applied::Reverted,
             AppliedState::Refused => Applied::Refused,
         }
