@@ -155,7 +155,6 @@ fn what_is_no_duration_is_refused_by_name() {
 pub(crate) fn node_plan() -> NodePlan {
     let planned = |name: &str, endpoint, timescale| PlannedAssociation {
         source: name.into(),
-        source_uid: format!("uid-{name}"),
         tier: 2,
         role: CoreRole::Voter,
         endpoint,

@@ -12,7 +12,7 @@ fn spec(sources: &[&str]) -> NodeTimeSpec {
         .iter()
         .map(|source| {
             json!({
-                "source": source, "sourceUID": "u", "tier": 1, "role": "Driver", "address": "10.1.0.5", "port": 123,
+                "source": source, "tier": 1, "role": "Driver", "address": "10.1.0.5", "port": 123,
                 "minPoll": 4, "maxPoll": 6, "iburst": true, "scope": "Local", "independence": source, "timescale": "UTC",
             })
         })
