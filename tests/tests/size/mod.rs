@@ -98,8 +98,8 @@ pub fn node_time(name: &str, sources: u32) -> NodeTime {
     // The longest of its three words: a Managed node whose host is not protected.
     let message = "no enabled unit in /etc/systemd/system sets the clock once at boot: see \
                    examples/host/meantime-boot-time.service";
-    let name = meantime_core::names::CONDITION_BOOT_TIME;
-    all.push(convert::condition(&[], name, Status::True, "NoSetter", message, Some(2), now));
+    let unprotected = meantime_core::names::CONDITION_BOOT_TIME;
+    all.push(convert::condition(&[], unprotected, Status::True, "NoSetter", message, Some(2), now));
     let mut node = NodeTime::new(
         name,
         NodeTimeSpec { desired: Desired::Active, plan: Some(Plan::from(&*plan)), request: None },
