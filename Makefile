@@ -40,15 +40,13 @@ test-chart: ## the Helm chart: lint, schema, rendered objects
 test-kind: ## the demo's scenes, tokens, outage, upgrade and uninstall on a kind cluster
 	tests/run-layers kind
 
-<<<<<<< HEAD
 .PHONY: test-long
 test-long: ## scenes longer than a minute at full length (an API server away for five minutes, …)
 	tests/run-layers long
-=======
+
 .PHONY: bench
 bench: ## the figures: our client against chronyc, an agent's memory and CPU, planning, sizes (warm 6 minutes)
 	tests/bench/run $(BENCH)
->>>>>>> h-bench
 
 .PHONY: crds
 crds: ## write the CRD YAML from the Rust types

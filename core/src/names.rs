@@ -30,3 +30,7 @@ pub const LEASE: &str = "meantime-operator";
 pub const STOP_MARK: &str = "meantime-retired";
 /// Most associations that one plan may hold; a pool counts as its maxSources.
 pub const MAX_ASSOCIATIONS: u32 = 12;
+
+/// On the NodeTime of a Managed node: True = nothing is seen that sets this host's clock once at boot (law 1). Not one of
+/// the Node's conditions.
+pub const CONDITION_BOOT_TIME: &str = "BootTimeUnprotected";

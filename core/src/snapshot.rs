@@ -82,8 +82,6 @@ pub enum Role {
 pub struct PlannedAssociation {
     /// TimeSource name.
     pub source: String,
-    /// TimeSource uid.
-    pub source_uid: String,
     /// TimeSource tier.
     pub tier: u8,
     /// Its part.

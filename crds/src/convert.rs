@@ -17,7 +17,7 @@ mod tests;
 pub use status::{condition, judged, measured};
 
 use crate::common::{LabelOperator, LabelSelector, Mode, Preset, Scope};
-use crate::nodetime::{Profile, Role};
+use crate::nodetime::Role;
 use crate::timesource::SourceUse;
 use meantime_core as core;
 
@@ -75,7 +75,6 @@ mirror!(Mode, core::policy::Mode, Observe, Managed);
 mirror!(Scope, core::source::Scope, Local, Site, Public);
 mirror!(SourceUse, core::source::Use, Drive, Vote, Witness);
 mirror!(Role, core::snapshot::Role, Driver, Voter, Witness);
-mirror!(Profile, core::observation::ClockProfile, Virtual, Real);
 mirror!(LabelOperator, core::policy::SelectorOperator, In, NotIn, Exists, DoesNotExist);
 mirror!(
     Preset,

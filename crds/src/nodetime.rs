@@ -3,10 +3,12 @@
 //! ownership record of every field would cost 2 kB in each object. Everything in it is readable by every agent: nothing secret belongs here.
 
 mod plan;
+mod words;
 
 pub use plan::{ChronyText, Plan, PlanAssociation, PlanTolerances, PolicyRef, Role};
+pub use words::{AnswerState, AppliedState, Profile, Reachability, ToldRole};
 
-use crate::common::{Condition, Time, conditions, time};
+use crate::common::{Condition, Time, conditions, time, word};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -94,8 +96,8 @@ pub struct NodeTimeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
-    /// Ready (the plan is applied) and the five of the verdict: TimeSynchronized, TimeOffsetHigh, TimeSourcesLow,
-    /// TimePartitioned, TimeDaemonDown. Example: [{"type": "TimeSynchronized", "status": "True"}]
+    /// Ready (the plan is applied), the five of the verdict: TimeSynchronized, TimeOffsetHigh, TimeSourcesLow,
+    /// TimePartitioned, TimeDaemonDown; on a Managed node BootTimeUnprotected (nothing sets this host's clock at boot). Example: [{"type": "TimeSynchronized", "status": "True"}]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
@@ -223,6 +225,7 @@ pub struct AppliedPlan {
     pub generation: Option<i64>,
     /// What became of the newest plan: Applied, Pending (under way), Reverted (time was worse after it), Refused (not
     /// even tried). In the last three, hash tells what runs instead. Example: "Applied"
+    #[schemars(schema_with = "word")]
     pub state: AppliedState,
     /// Why, at most 512 characters. Example: "confirmed: time is not worse than before"
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -230,25 +233,12 @@ pub struct AppliedPlan {
     pub message: Option<String>,
 }
 
-/// What became of the newest plan.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum AppliedState {
-    /// Under way.
-    #[default]
-    Pending,
-    /// chronyd runs it and time is not worse.
-    Applied,
-    /// Time was worse after it; the last good one runs.
-    Reverted,
-    /// Not tried: unknown directive, refused by chronyd's parser, too old.
-    Refused,
-}
-
 /// Whether chronyd moves the host's clock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClockInfo {
     /// Virtual (chronyd -x measures only) or Real (chronyd moves the host's clock). Example: "Virtual"
+    #[schemars(schema_with = "word")]
     pub profile: Profile,
     /// Why that profile: Observe, Managed, ClockControlOff, CompetingDaemon. Example: "Observe"
     #[schemars(length(max = 64))]
@@ -257,15 +247,6 @@ pub struct ClockInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub message: Option<String>,
-}
-
-/// Whether chronyd moves the host's clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Profile {
-    /// `chronyd -x`.
-    Virtual,
-    /// Real discipline.
-    Real,
 }
 
 /// One source as this node's chronyd sees it.
@@ -281,7 +262,8 @@ pub struct AssociationStatus {
     #[schemars(length(max = 64))]
     pub address: Option<String>,
     /// Its part: Driver, Voter, Witness. Example: "Driver"
-    pub role: Role,
+    #[schemars(schema_with = "word")]
+    pub role: ToldRole,
     /// chronyd's word on it, at most 32 characters. Example: "Selected"
     #[schemars(length(max = 32))]
     pub state: String,
@@ -300,6 +282,7 @@ pub struct AssociationStatus {
     /// Whether it answers: Answering, Losing (1 or 2 polls unanswered), Silent (3 or more), NeverAnswered, Unresolved
     /// (its name has no address). Omitted = Answering. Example: "Silent"
     #[serde(default, skip_serializing_if = "is_answering")]
+    #[schemars(schema_with = "word")]
     pub reachability: Reachability,
     /// The clock against it in nanoseconds; above 0 = the clock is ahead; absent = too few samples. Example: 12000
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -325,22 +308,6 @@ pub struct AssociationStatus {
     pub sample_age_nanoseconds: Option<i64>,
 }
 
-/// Whether a source answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Reachability {
-    /// The last poll was answered.
-    #[default]
-    Answering,
-    /// One or two polls unanswered.
-    Losing,
-    /// Three or more polls unanswered.
-    Silent,
-    /// No valid reply yet.
-    NeverAnswered,
-    /// Its name has no address.
-    Unresolved,
-}
-
 /// The answer to `desired: Retired`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -363,19 +330,11 @@ pub struct RequestAnswer {
     #[schemars(length(max = 63))]
     pub id: String,
     /// Done or Refused. Example: "Done"
+    #[schemars(schema_with = "word")]
     pub state: AnswerState,
     /// What was done or why not, at most 512 characters. Example: "BoundContradicted acknowledged; new baseline"
     #[schemars(length(max = 512))]
     pub message: String,
-}
-
-/// What became of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum AnswerState {
-    /// It was done.
-    Done,
-    /// It was not; the message says why.
-    Refused,
 }
 
 // What is usual is left out, see `plan`.

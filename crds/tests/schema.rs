@@ -128,6 +128,17 @@ fn everything_is_bounded_and_plain() {
     });
 }
 
+/// A CRD that is older than an agent must take that agent's words: one that it refuses costs the whole status. The three
+/// words of a condition's status are Kubernetes' own and stay.
+#[test]
+fn a_status_of_an_agent_has_no_closed_lists_of_words() {
+    refuse(|path, schema| {
+        let closed = path.starts_with("NodeTime.status") && schema.get("enum").is_some();
+        (closed && path != "NodeTime.status.conditions[].status")
+            .then(|| "an older CRD would refuse a newer agent's word".to_owned())
+    });
+}
+
 /// Server-side apply of `{}` over fields leaves null behind, which the API server then refuses: tried.
 #[test]
 fn objects_that_may_be_empty_are_atomic() {

@@ -35,6 +35,9 @@ pub struct Args {
     /// The host's /proc, for the scan for other time daemons.
     #[arg(long, env = "MEANTIME_PROC", default_value = "/proc")]
     pub proc: PathBuf,
+    /// The host's /etc/systemd/system, read-only: does the host set its clock at boot? Without it that is not known.
+    #[arg(long, env = "MEANTIME_HOST_UNITS")]
+    pub host_units: Option<PathBuf>,
     /// Fixed time between two looks at chronyd, for example 500ms; by default half of the shortest poll interval,
     /// 250 ms to 8 s.
     #[arg(long, env = "MEANTIME_OBSERVE_INTERVAL", value_parser = interval)]

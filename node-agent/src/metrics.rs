@@ -224,6 +224,7 @@ mod tests {
             associations: vec![],
         };
         let report = Report {
+            protection: None,
             boot_id: "b".into(),
             generation: None,
             version: None,

@@ -136,7 +136,6 @@ impl Node {
         let address = self.labs[at].address();
         self.plan.associations.push(PlannedAssociation {
             source: format!("s{at}"),
-            source_uid: format!("u{at}"),
             tier: 1,
             role: Role::Voter,
             endpoint: Endpoint::Server { address: address.ip().to_string(), port: address.port() },

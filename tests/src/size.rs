@@ -95,6 +95,11 @@ pub fn node_time(name: &str, sources: u32) -> NodeTime {
         convert::condition(&[], "Ready", Status::True, "Applied", "plan 9f86d081884c7d65 runs", Some(2), now);
     let mut all = vec![ready];
     all.extend(convert::judged(&[], &conditions, Some(2), now));
+    // The longest of its three words: a Managed node whose host is not protected.
+    let message = "no enabled unit in /etc/systemd/system sets the clock once at boot: see \
+                   examples/host/meantime-boot-time.service";
+    let unprotected = meantime_core::names::CONDITION_BOOT_TIME;
+    all.push(convert::condition(&[], unprotected, Status::True, "NoSetter", message, Some(2), now));
     let mut node = NodeTime::new(
         name,
         NodeTimeSpec { desired: Desired::Active, plan: Some(Plan::from(&*plan)), request: None },

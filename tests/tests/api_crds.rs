@@ -227,6 +227,31 @@ async fn a_status_write_touches_no_spec_and_a_repeated_one_nothing() {
     assert_eq!(again.metadata.resource_version, written.metadata.resource_version);
 }
 
+/// Agents are rolled out node by node, and CRDs by hand: a status is not lost for a word that the CRD has not heard of.
+#[tokio::test]
+async fn an_older_crd_takes_the_words_of_a_newer_agent() {
+    let server = apiserver::shared().await.unwrap();
+    let api: Api<NodeTime> = Api::all(server.admin().await.unwrap());
+    let object = |part: &str, value: Value| {
+        json!({
+            "apiVersion": "meantime.dev/v1alpha1", "kind": "NodeTime", "metadata": {"name": "newer-agent"}, part: value,
+        })
+    };
+    let how = PatchParams::apply("agent");
+    let spec = object("spec", json!({"desired": "Active"}));
+    api.patch("newer-agent", &how, &Patch::Apply(&spec)).await.unwrap();
+    let status = object(
+        "status",
+        json!({
+            "applied": {"state": "Canary"}, "clock": {"profile": "Adopted", "reason": "HostDaemon"},
+            "associations": [{"role": "Peer", "state": "Elected", "letter": "§", "usable": true, "reachability": "Relayed"}],
+            "request": {"verb": "drill", "id": "1", "state": "Underway", "message": "wait"},
+        }),
+    );
+    let stored = api.patch_status("newer-agent", &how, &Patch::Apply(&status)).await.unwrap();
+    assert_eq!(stored.status.unwrap().associations.len(), 1);
+}
+
 #[tokio::test]
 async fn policies_that_may_touch_clocks_are_found_by_a_field_selector() {
     let server = apiserver::shared().await.unwrap();

@@ -45,7 +45,6 @@ impl Scene {
             writeln!(configuration, "server {ip} port {port} minpoll -2 maxpoll -2 iburst").unwrap();
             associations.push(PlannedAssociation {
                 source: format!("s{index}"),
-                source_uid: String::new(),
                 tier: 1,
                 role: Role::Driver,
                 endpoint: Endpoint::Server { address: at.ip().to_string(), port: at.port() },

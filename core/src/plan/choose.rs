@@ -64,7 +64,6 @@ pub(super) fn choose(sources: &[&ValidSource<'_>], zone: Option<&str>) -> Choice
         choice.lines.0.push(SourceLine { kind, address, port, polls, iburst, role });
         choice.associations.push(PlannedAssociation {
             source: spec.name.clone(),
-            source_uid: spec.uid.clone(),
             tier: spec.tier,
             role,
             endpoint,

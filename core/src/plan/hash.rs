@@ -75,7 +75,6 @@ impl Sink {
     fn association(&mut self, association: &PlannedAssociation) {
         let PlannedAssociation {
             source,
-            source_uid,
             tier,
             role,
             endpoint,
@@ -86,7 +85,6 @@ impl Sink {
             timescale,
         } = association;
         self.text(source);
-        self.text(source_uid);
         self.number(tier);
         self.text(match role {
             Role::Driver => "Driver",

@@ -322,11 +322,15 @@ fn the_hash_changes_with_everything_but_the_policys_generation() {
         change(&mut sources[3]);
         hash(policy("p"), sources)
     };
+    assert_eq!(
+        with_source(|source| source.uid = "re-created".into()),
+        base,
+        "the same source under a new uid"
+    );
     let others = [
         hash(PolicySpec { mode: Mode::Managed, ..policy("p") }, servers("s", 1, 4)),
         hash(PolicySpec { preset: Preset::Ceph, ..policy("p") }, servers("s", 1, 4)),
         hash(policy("p"), servers("s", 1, 5)),
-        with_source(|source| source.uid = "re-created".into()),
         with_source(|source| source.independence = Some("root".into())),
         with_source(|source| source.iburst = false),
         with_source(|source| source.scope = crate::source::Scope::Site),

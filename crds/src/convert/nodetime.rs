@@ -61,7 +61,6 @@ impl From<&PlannedAssociation> for PlanAssociation {
     fn from(planned: &PlannedAssociation) -> Self {
         let PlannedAssociation {
             source,
-            source_uid,
             tier,
             role,
             endpoint,
@@ -73,7 +72,6 @@ impl From<&PlannedAssociation> for PlanAssociation {
         } = planned;
         Self {
             source: source.clone(),
-            source_uid: source_uid.clone(),
             tier: i32::from(*tier),
             role: (*role).into(),
             address: endpoint.address().to_owned(),
@@ -105,7 +103,6 @@ fn association(at: &At<'_>, planned: &PlanAssociation) -> Result<PlannedAssociat
     };
     Ok(PlannedAssociation {
         source: planned.source.clone(),
-        source_uid: planned.source_uid.clone(),
         tier: at.number(&field("tier"), planned.tier)?,
         role: planned.role.into(),
         endpoint,

@@ -1,7 +1,7 @@
 //! Conversions: defaults, refusals, round trips.
 
 use super::*;
-use crate::nodetime::{NodeTimeStatus, Plan, Reachability};
+use crate::nodetime::{AnswerState, AppliedState, NodeTimeStatus, Plan, Profile, Reachability, ToldRole};
 use crate::timesyncpolicy::EffectivePolicy;
 use crate::{TimeSource, TimeSyncPolicy};
 use jiff::Timestamp;
@@ -155,7 +155,6 @@ fn what_is_no_duration_is_refused_by_name() {
 pub(crate) fn node_plan() -> NodePlan {
     let planned = |name: &str, endpoint, timescale| PlannedAssociation {
         source: name.into(),
-        source_uid: format!("uid-{name}"),
         tier: 2,
         role: CoreRole::Voter,
         endpoint,
@@ -347,4 +346,32 @@ fn five_conditions_in_writing_order() {
     assert!(
         conditions.iter().all(|condition| condition.status == "Unknown" && condition.reason == "AgentSilent")
     );
+}
+
+/// An operator older than an agent, or an agent that was rolled back and reads what its successor wrote.
+#[test]
+fn words_of_a_newer_agent_are_read_as_unknown_and_the_rest_as_ever() {
+    let newer = json!({
+        "sequence": 7, "chrony": {"version": "5.0"}, "tomorrow": {"a": [1]},
+        "conditions": [{
+            "type": "TimeSynchronized", "status": "True", "reason": "HowNice", "message": "fine",
+            "lastTransitionTime": "2026-11-21T23:25:00Z",
+        }],
+        "applied": {"state": "Canary", "hash": "9f86d081884c7d65"},
+        "clock": {"profile": "Adopted", "reason": "HostDaemon"},
+        "associations": [{
+            "source": "a", "role": "Peer", "state": "Elected", "letter": "§", "usable": true, "reachability": "Relayed",
+        }],
+        "request": {"verb": "drill", "id": "1", "state": "Underway", "message": "wait"},
+    });
+    let status: NodeTimeStatus = serde_json::from_value(newer).unwrap();
+    assert_eq!(status.applied.unwrap().state, AppliedState::Unknown);
+    assert_eq!(status.clock.unwrap().profile, Profile::Unknown);
+    let association = &status.associations[0];
+    assert_eq!((association.role, association.reachability), (ToldRole::Unknown, Reachability::Unknown));
+    assert_eq!(status.request.unwrap().state, AnswerState::Unknown);
+    assert_eq!((status.sequence, status.conditions[0].reason.as_str()), (Some(7), "HowNice"));
+    // Known words still are what they are, and a plan's are not bent.
+    assert_eq!(serde_json::from_value::<ToldRole>(json!("Witness")).unwrap(), ToldRole::Witness);
+    assert!(serde_json::from_value::<crate::nodetime::Role>(json!("Peer")).is_err());
 }

@@ -61,10 +61,6 @@ pub struct PlanAssociation {
     /// TimeSource name, at most 63 characters. Example: "dc1-gps"
     #[schemars(length(max = 63))]
     pub source: String,
-    /// TimeSource uid, at most 64 characters. Example: "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
-    #[serde(rename = "sourceUID")]
-    #[schemars(length(max = 64))]
-    pub source_uid: String,
     /// TimeSource tier, 1 to 9. Example: 1
     #[schemars(range(min = 1, max = 9))]
     pub tier: i32,

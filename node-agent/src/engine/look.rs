@@ -84,7 +84,7 @@ impl Engine {
                 for error in &looked.errors {
                     debug!(%error, "one report is missing");
                 }
-                (Ok(looked), Some(Event::Answered))
+                (Ok(looked), Some(Event::Answered(self.supervisor.socket_file())))
             }
             Err(error) => {
                 let event = if error.is_socket() { Event::SocketLost } else { Event::Unanswered };

@@ -17,6 +17,7 @@ use crate::observe::client::{AskError, Client};
 use crate::publish::report::Report;
 use crate::publish::{Ask, Incoming};
 use crate::supervise::Supervisor;
+use crate::supervise::boot_setter::{self, Protection};
 use crate::supervise::competitor;
 use crate::supervise::machine::{Event, Wanted};
 use crate::supervise::process::{ProcessError, Program};
@@ -27,6 +28,7 @@ use meantime_core::clocks::BootTime;
 use meantime_core::conf::{BadLocal, Local};
 use meantime_core::judge::JudgeState;
 use meantime_core::ledger::HeldPlan;
+use meantime_core::names::CONDITION_BOOT_TIME;
 use meantime_core::observation::Observation;
 use meantime_core::snapshot::NodePlan;
 use meantime_core::units::Nanos;
@@ -41,6 +43,8 @@ use tracing::{error, info, warn};
 const TURN: Nanos = Nanos::from_secs(10);
 /// How often the host is scanned for other time daemons, where we would steer the clock.
 const SCAN: Nanos = Nanos::from_secs(30);
+/// How often a Managed host is looked at for what sets its clock at boot; besides at each change of its plan.
+const UNITS: Nanos = Nanos::from_secs(300);
 /// How often chronyd is told to dump its samples: what SIGKILL can cost.
 const DUMP: Nanos = Nanos::from_secs(300);
 /// How often the judge's state goes to the ledger when no condition changes.
@@ -103,6 +107,8 @@ pub struct Engine {
     clients: u64,
     rival: LastSeen,
     control: Option<ClockControl>,
+    /// Who sets this host's clock at boot; none = its plan is not Managed.
+    protection: Option<Protection>,
     generation: Option<i64>,
     /// Accepted by the fence, not yet admitted for the system's reasons.
     waiting: Option<HeldPlan>,
@@ -111,6 +117,7 @@ pub struct Engine {
     dumped_in: Option<u64>,
     next_look: BootTime,
     next_scan: BootTime,
+    next_units: BootTime,
     next_dump: BootTime,
     next_save: BootTime,
     next_retry: BootTime,
@@ -148,6 +155,7 @@ impl Engine {
             clients: 0,
             rival: None,
             control: None,
+            protection: None,
             generation: ledger.ledger.fence.as_ref().map(|fence| fence.generation),
             waiting: None,
             retiring: false,
@@ -155,6 +163,7 @@ impl Engine {
             dumped_in: None,
             next_look: now,
             next_scan: now,
+            next_units: now,
             next_dump: now + DUMP,
             next_save: now + SAVE,
             next_retry: now,
@@ -212,6 +221,9 @@ impl Engine {
             if self.would_steer() && now >= self.next_scan {
                 self.control().await;
             }
+            if now >= self.next_units {
+                self.look_at_host(now);
+            }
             if now >= self.next_look {
                 self.look().await;
             }
@@ -256,10 +268,26 @@ impl Engine {
         self.ends.counters.daemon_failures.store(self.supervisor.failures, Ordering::Relaxed);
     }
 
+    fn is_managed(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.mode == meantime_core::policy::Mode::Managed)
+    }
+
     fn would_steer(&self) -> bool {
-        let managed =
-            self.plan.as_ref().is_some_and(|plan| plan.mode == meantime_core::policy::Mode::Managed);
-        managed && self.args.allow_clock_control
+        self.is_managed() && self.args.allow_clock_control
+    }
+
+    /// Law 1: a host whose clock is left to us must set it once at boot without us.
+    fn look_at_host(&mut self, now: BootTime) {
+        self.next_units = now + UNITS;
+        let units = self.args.host_units.as_deref();
+        let found = self.is_managed().then(|| boot_setter::judge(boot_setter::enabled(units)));
+        if found != self.protection {
+            if let Some(found) = &found {
+                let (status, reason, message) = found.condition();
+                info!(condition = CONDITION_BOOT_TIME, status = status.as_str(), reason, "{message}");
+            }
+            self.protection = found;
+        }
     }
 
     /// Decides anew whether chronyd may steer, and tells the supervisor what should run.
@@ -342,6 +370,7 @@ impl Engine {
             outcome: self.apply.outcome.clone(),
             runs,
             control: self.control.clone(),
+            protection: self.protection.clone(),
             judged: self.judged.clone(),
             max_offset,
             retired: self.retired.clone(),

@@ -175,6 +175,7 @@ impl Engine {
         let judged = self.apply.judged();
         if self.plan != judged {
             self.plan = judged;
+            self.next_units = crate::clock::boottime();
         }
         let mut queue: VecDeque<Action> = actions.into();
         while let Some(action) = queue.pop_front() {
@@ -239,6 +240,7 @@ impl Engine {
                 (self.ledger.ledger.fence, self.ledger.ledger.fence_hash) = (fence, hash);
                 self.judge = JudgeState::default();
                 (self.judged, self.plan, self.control, self.rival) = (None, None, None, None);
+                self.protection = None;
                 self.retiring = false;
                 self.retired = Some(done.to_owned());
                 self.ends.ready.store(true, std::sync::atomic::Ordering::Relaxed);

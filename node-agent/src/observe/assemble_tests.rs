@@ -11,7 +11,6 @@ use std::net::IpAddr;
 fn planned(source: &str, endpoint: Endpoint, independence: &str) -> PlannedAssociation {
     PlannedAssociation {
         source: source.into(),
-        source_uid: "u".into(),
         tier: 2,
         role: Role::Voter,
         endpoint,

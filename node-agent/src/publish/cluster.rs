@@ -11,7 +11,7 @@ use kube::{Api, Client, Resource};
 use meantime_core::ledger::Origin;
 use meantime_core::names::MANAGER_AGENT_STATUS;
 use meantime_core::units::Nanos;
-use meantime_crds::nodetime::NodeTime;
+use meantime_crds::nodetime::{NodeTime, NodeTimeStatus};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing::{info, warn};
@@ -22,6 +22,8 @@ const REQUEST: Duration = Duration::from_secs(10);
 const WATCH_SECONDS: u32 = 200;
 /// Of failures in a row, each so-manieth is logged.
 const REPEAT: u32 = 20;
+/// What the API server says of a status with a field that its CRD has not.
+const OLDER_CRD: &str = "field not declared in schema";
 /// Pause before another try to make a client (no service account yet, no CA file).
 const CLIENT_RETRY: Duration = Duration::from_secs(10);
 
@@ -148,7 +150,20 @@ async fn put(api: &Api<NodeTime>, node: &str, writer: &mut Writer, due: Due) {
     });
     let parameters = PatchParams::apply(MANAGER_AGENT_STATUS).force();
     let patch = Patch::Apply(&body);
-    let written = tokio::time::timeout(REQUEST, api.patch_status(node, &parameters, &patch)).await;
+    let write = async {
+        match api.patch_status(node, &parameters, &patch).await {
+            Err(kube::Error::Api(refusal)) if refusal.message.contains(OLDER_CRD) => {
+                warn!(
+                    refusal = refusal.message,
+                    "the NodeTime CRD is older than this agent: what it does not know is left out of the status; \
+                     bring CRDs, operator and agents to one version"
+                );
+                replace(api, node, &due.status).await
+            }
+            written => written,
+        }
+    };
+    let written = tokio::time::timeout(REQUEST, write).await;
     let now = clock::boottime();
     match written {
         Ok(Ok(_)) => writer.written(due, now),
@@ -161,4 +176,14 @@ async fn put(api: &Api<NodeTime>, node: &str, writer: &mut Writer, due: Due) {
             writer.failed(now);
         }
     }
+}
+
+/// Server-side apply refuses a whole object for one field that is not in its schema; a plain patch has such fields taken
+/// out. The status is replaced, not merged: what is not known any more must not stay.
+async fn replace(api: &Api<NodeTime>, node: &str, status: &NodeTimeStatus) -> Result<NodeTime, kube::Error> {
+    let operations = serde_json::json!([{"op": "add", "path": "/status", "value": status}]);
+    let patch = Patch::Json::<()>(serde_json::from_value(operations).map_err(kube::Error::SerdeError)?);
+    let parameters =
+        PatchParams { field_manager: Some(MANAGER_AGENT_STATUS.to_owned()), ..PatchParams::default() };
+    api.patch_status(node, &parameters, &patch).await
 }

@@ -1,11 +1,13 @@
 //! What the engine hands to the publisher at each look, and the status that it becomes. Pure.
 
 use crate::apply::machine::Outcome;
+use crate::supervise::boot_setter::Protection;
 use crate::supervise::profile::ClockControl;
 use jiff::Timestamp;
 use meantime_core::chrony::ChronyVersion;
 use meantime_core::conditions::Status;
 use meantime_core::ledger::{Answered, Fence};
+use meantime_core::names::CONDITION_BOOT_TIME;
 use meantime_core::observation::Observation;
 use meantime_core::units::Nanos;
 use meantime_core::verdict::Verdict;
@@ -36,6 +38,8 @@ pub struct Report {
     pub runs: Option<(Fence, String)>,
     /// May chronyd steer the clock; none = no plan.
     pub control: Option<ClockControl>,
+    /// Who sets this host's clock at boot; none = the plan is not Managed.
+    pub protection: Option<Protection>,
     /// The last look and what was made of it.
     pub judged: Option<(Observation, Verdict)>,
     /// What an offset must move by a quarter of to be news.
@@ -121,6 +125,20 @@ impl Report {
         if let Some((observation, verdict)) = &self.judged {
             conditions.extend(convert::judged(previous, &verdict.conditions, generation, now));
             convert::measured(&mut status, observation, verdict, now);
+        }
+        if let Some(protection) = &self.protection {
+            let (unprotected, reason, message) = protection.condition();
+            let message = short(&message, MESSAGE);
+            let condition = convert::condition(
+                previous,
+                CONDITION_BOOT_TIME,
+                unprotected,
+                reason,
+                &message,
+                generation,
+                now,
+            );
+            conditions.push(condition);
         }
         status.conditions = conditions;
         status.boot_id = Some(self.boot_id.clone());

@@ -53,6 +53,15 @@ impl Wanted {
     }
 }
 
+/// A socket file as the file system knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketFile {
+    /// Of the file system.
+    pub device: u64,
+    /// Of the file.
+    pub inode: u64,
+}
+
 /// Where the process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -70,6 +79,9 @@ pub enum Phase {
         heard: BootTime,
         /// Looks in a row in which its socket was gone or another's.
         without_socket: u32,
+        /// The file over which it first answered; none = it has not answered yet. The file of a predecessor that was
+        /// killed stands at the path until this one binds its own: what is merely seen there proves nothing.
+        socket: Option<SocketFile>,
     },
     /// It was told to stop.
     Stopping {
@@ -113,6 +125,18 @@ impl State {
     pub fn is_running(&self) -> bool {
         matches!(self.phase, Phase::Running { .. })
     }
+    /// Whether a file found at the socket's path may be our child's. Another daemon started on the same path unlinks
+    /// and replaces it: its answers would be taken for ours.
+    pub fn may_own(&self, found: SocketFile) -> bool {
+        match self.phase {
+            Phase::Running { socket: Some(ours), .. } => ours == found,
+            Phase::Running { socket: None, .. }
+            | Phase::Idle
+            | Phase::Starting
+            | Phase::Stopping { .. }
+            | Phase::Waiting { .. } => true,
+        }
+    }
     /// When the machine next needs a [`Event::Tick`], if ever.
     pub fn next_tick(&self) -> Option<BootTime> {
         match self.phase {
@@ -134,8 +158,8 @@ pub enum Event {
     SpawnFailed,
     /// Our child is gone.
     Exited,
-    /// It answered a look.
-    Answered,
+    /// It answered a look; the file that stood at its socket's path then.
+    Answered(Option<SocketFile>),
     /// It did not answer a look, but its socket is there.
     Unanswered,
     /// Its socket is gone, refuses, or belongs to another process.
@@ -168,15 +192,17 @@ pub fn step(mut state: State, event: &Event, now: BootTime) -> (State, Vec<Actio
             want(&mut state, now, &mut actions);
         }
         Event::Spawned(pid) => {
-            state.phase = Phase::Running { pid: *pid, since: now, heard: now, without_socket: 0 };
+            state.phase =
+                Phase::Running { pid: *pid, since: now, heard: now, without_socket: 0, socket: None };
             // The wish may have changed while it was starting.
             want(&mut state, now, &mut actions);
         }
         Event::SpawnFailed => failed(&mut state, now),
         Event::Exited => exited(&mut state, now, &mut actions),
-        Event::Answered => {
-            if let Phase::Running { heard, without_socket, since, .. } = &mut state.phase {
+        Event::Answered(file) => {
+            if let Phase::Running { heard, without_socket, since, socket, .. } = &mut state.phase {
                 (*heard, *without_socket) = (now, 0);
+                *socket = socket.or(*file);
                 if now - *since >= HEALTHY_RUN {
                     state.failures = 0;
                 }

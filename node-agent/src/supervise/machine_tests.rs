@@ -10,6 +10,10 @@ fn wanted(main: &str) -> Wanted {
     Wanted { main: main.to_owned(), profile: ClockProfile::Virtual, step_at_boot: true }
 }
 
+fn file(inode: u64) -> SocketFile {
+    SocketFile { device: 1, inode }
+}
+
 /// Feeds events and returns the last step's actions.
 fn run(events: &[(i64, Event)]) -> (State, Vec<Action>) {
     events
@@ -18,7 +22,7 @@ fn run(events: &[(i64, Event)]) -> (State, Vec<Action>) {
 }
 
 fn up() -> Vec<(i64, Event)> {
-    vec![(0, Event::Want(Some(wanted("a")))), (0, Event::Spawned(7)), (1, Event::Answered)]
+    vec![(0, Event::Want(Some(wanted("a")))), (0, Event::Spawned(7)), (1, Event::Answered(Some(file(1))))]
 }
 
 fn up_then(more: &[(i64, Event)]) -> (State, Vec<Action>) {
@@ -98,6 +102,21 @@ fn a_lost_socket_restarts_it_after_two_looks_but_not_while_it_starts() {
     assert_eq!(up_then(&[(4, Event::SocketLost), (5, Event::Unanswered), (6, Event::SocketLost)]).1, []);
     let (_, actions) = up_then(&[(4, Event::SocketLost), (5, Event::SocketLost)]);
     assert_eq!(actions.last(), Some(&Action::Terminate(7)));
+}
+
+/// Seen once: the first look after a SIGKILL found the dead daemon's file, took it for ours, and 4 s later the new
+/// daemon's own file for a stranger's.
+#[test]
+fn the_file_of_a_killed_predecessor_is_not_taken_for_ours() {
+    let (state, _) = up_then(&[(2, Event::Exited), (3, Event::Tick), (3, Event::Spawned(8))]);
+    assert!(state.may_own(file(1)), "it stands there still and refuses");
+    let (state, actions) = step(state, &Event::SocketLost, at(3));
+    assert!(actions.is_empty() && state.may_own(file(2)), "the new one has bound its own");
+    let (state, _) = step(state, &Event::Answered(Some(file(2))), at(4));
+    assert!(state.may_own(file(2)));
+    assert!(!state.may_own(file(3)), "somebody replaced it");
+    let (state, _) = step(state, &Event::Answered(Some(file(3))), at(5));
+    assert!(!state.may_own(file(3)), "the first one that answered stays ours");
 }
 
 #[test]

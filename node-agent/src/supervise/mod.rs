@@ -1,8 +1,10 @@
-//! Owns chronyd as a child: decides (machine.rs, law4.rs, competitor.rs) and does (process.rs).
+//! Owns chronyd as a child: decides (machine.rs, law4.rs, competitor.rs) and does (process.rs). What else of the host
+//! matters to its clock is looked at in boot_setter.rs.
 //!
 //! **In:** what should run, what looks at it found. **Out:** a running chronyd, its starts counted, its exits said.
 //! **Must never** let chronyd steer a clock that the command line, the plan or another daemon forbids.
 
+pub mod boot_setter;
 pub mod competitor;
 pub mod law4;
 pub mod machine;
@@ -12,7 +14,7 @@ pub mod profile;
 use crate::clock;
 use crate::ledger::LedgerFile;
 use law4::KnownBoot;
-use machine::{Action, Event, State, Wanted};
+use machine::{Action, Event, SocketFile, State, Wanted};
 use meantime_core::clocks::BootTime;
 use meantime_core::observation::ClockProfile;
 use meantime_core::units::Nanos;
@@ -29,8 +31,6 @@ pub struct Supervisor {
     boot: KnownBoot,
     /// Why it does not run, if it should and does not.
     pub trouble: Option<String>,
-    /// The socket file's (device, inode) once our child has made it.
-    socket: Option<(u64, u64)>,
     /// Starts and unexpected exits since this agent started, for metrics.
     pub starts: u64,
     /// See `starts`.
@@ -40,17 +40,7 @@ pub struct Supervisor {
 impl Supervisor {
     /// Nothing runs yet.
     pub fn new(program: Program, boot_id: String, boot: KnownBoot) -> Self {
-        Self {
-            program,
-            state: State::NEW,
-            child: None,
-            boot_id,
-            boot,
-            trouble: None,
-            socket: None,
-            starts: 0,
-            failures: 0,
-        }
+        Self { program, state: State::NEW, child: None, boot_id, boot, trouble: None, starts: 0, failures: 0 }
     }
 
     /// How chronyd is run here.
@@ -97,13 +87,16 @@ impl Supervisor {
         self.child = None;
     }
 
-    /// Whether the socket file is there and is the one that our child made. Another daemon started on the same
-    /// path unlinks and replaces it: its answers would be taken for ours.
-    pub fn socket_is_ours(&mut self) -> bool {
+    /// Whether a socket file is there that may be our child's.
+    pub fn socket_is_ours(&self) -> bool {
+        self.socket_file().is_some_and(|found| self.state.may_own(found))
+    }
+
+    /// What stands at our socket's path now.
+    pub fn socket_file(&self) -> Option<SocketFile> {
         use std::os::unix::fs::MetadataExt;
-        let Ok(found) = std::fs::metadata(self.program.paths.socket()) else { return false };
-        let found = (found.dev(), found.ino());
-        *self.socket.get_or_insert(found) == found
+        let found = std::fs::metadata(self.program.paths.socket()).ok()?;
+        Some(SocketFile { device: found.dev(), inode: found.ino() })
     }
 
     /// One event through the machine; its actions are done before this returns.
@@ -155,7 +148,6 @@ impl Supervisor {
             return Event::SpawnFailed;
         }
         self.boot = KnownBoot::Known;
-        self.socket = None;
         match self.program.start(&wanted.main, flags).await {
             Ok(child) => {
                 let pid = child.pid().unwrap_or(0);

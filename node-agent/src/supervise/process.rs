@@ -104,10 +104,13 @@ impl Program {
         Ok(Err(said.chars().take(200).collect()))
     }
 
-    /// Clears the way (directories, an orphan of ours, a stale pid file) and starts it.
+    /// Clears the way (directories, an orphan of ours, a stale pid file and socket) and starts it.
     pub async fn start(&self, main: &str, flags: Flags) -> Result<Running, ProcessError> {
         self.paths.make()?;
         self.end_orphan().await?;
+        // A dead daemon's or a stranger's; chronyd would remove it too, but until then a stranger could answer in its
+        // name and be taken for it.
+        files::remove(&self.paths.socket())?;
         files::replace(&self.paths.main(), main)?;
         let mut command = Command::new(&self.path);
         command.arg("-d").arg("-f").arg(self.paths.main()).args(["-u", &self.user]);

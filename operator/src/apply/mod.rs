@@ -133,10 +133,14 @@ pub fn same(a: &NodeTimeSpec, b: &NodeTimeSpec) -> bool {
     blank(a) == blank(b)
 }
 
-/// The request in the annotation `<verb>/<id>`; none if there is none or it is not of that form. Checked here as the
-/// schema checks it: a person's slip must not keep the whole spec from being written.
-pub fn request(node_time: &NodeTime) -> Option<Request> {
-    parse_request(node_time.metadata.annotations.as_ref()?.get(ANNOTATION_REQUEST)?)
+/// The request in the annotation `<verb>/<id>`; none if there is none, and the text if it is not of that form. Checked
+/// here as the schema checks it: a person's slip must not keep the whole spec from being written.
+pub fn request(node_time: &NodeTime) -> Result<Option<Request>, &str> {
+    let annotations = node_time.metadata.annotations.as_ref();
+    let Some(text) = annotations.and_then(|annotations| annotations.get(ANNOTATION_REQUEST)) else {
+        return Ok(None);
+    };
+    parse_request(text).map(Some).ok_or(text)
 }
 
 /// A verb of `a-z-` (at most 32) and an id of letters, digits, `.`, `_`, `-` (at most 63), each beginning and ending

@@ -1,6 +1,6 @@
 //! The edge: writes a [`Note`] as a core/v1 Event. An Event that can't be written is counted and forgotten.
 
-use super::{Loudness, Note, Regarding};
+use super::{Loudness, Note, Regarding, fingerprint};
 use crate::clock;
 use crate::metrics::{Metrics, WriteLabel};
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
@@ -27,9 +27,7 @@ pub struct Recorder {
 impl Recorder {
     /// `api` must be of namespace `default`.
     pub fn new(api: Api<Event>, identity: &str, metrics: Metrics) -> Self {
-        let hash = identity.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+        let hash = fingerprint(identity);
         let stem = format!("{:08x}{:x}", hash & 0xffff_ffff, clock::boot().0);
         Self { api, identity: identity.to_owned(), stem, counter: Arc::default(), metrics }
     }

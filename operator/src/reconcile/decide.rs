@@ -4,11 +4,12 @@
 //! sources, what was written and is not yet seen, what failed and rests. A follower decides like a leader (its memory
 //! stays warm); only the loop knows who sends.
 
+use super::requests::Requests;
 use super::rest::Rest;
 use super::texts::Texts;
 use crate::apply::expect::Expected;
 use crate::apply::write::Write;
-use crate::apply::{RETIRE_PATIENCE, Retirement, SpecChange, Standing, Wanted, answer, request, spec_change};
+use crate::apply::{RETIRE_PATIENCE, Retirement, SpecChange, Standing, Wanted, answer, spec_change};
 use crate::conditions::{self, Change, HEARTBEAT, Wish, heartbeat_phase};
 use crate::events::sources::SourceNews;
 use crate::events::{Loudness, Note, Regarding, of_node};
@@ -26,7 +27,7 @@ use meantime_crds::{NodeTime, TimeSourceStatus, TimeSyncPolicyStatus};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Meantime's own kinds as Events name them.
-const API_VERSION: &str = "meantime.dev/v1alpha1";
+pub(super) const API_VERSION: &str = "meantime.dev/v1alpha1";
 
 type NodeConditions = BTreeMap<ConditionKind, conditions::Standing>;
 
@@ -94,6 +95,7 @@ pub struct Memory {
     asked: BTreeMap<String, BootTime>,
     /// Broken objects (uid, generation) that were told of.
     told_broken: BTreeSet<(String, i64)>,
+    requests: Requests,
     /// NodeTimes (by uid) that were deleted and that the cache still shows.
     deleted: BTreeSet<String>,
     rest: Rest,
@@ -112,6 +114,7 @@ impl Memory {
             beaten: BTreeMap::new(),
             asked: BTreeMap::new(),
             told_broken: BTreeSet::new(),
+            requests: Requests::default(),
             deleted: BTreeSet::new(),
             rest: Rest::default(),
         }
@@ -124,6 +127,7 @@ impl Memory {
         if !seat.leading {
             self.news = SourceNews::default();
             self.told_broken.clear();
+            self.requests = Requests::default();
         }
         let snapshot = world.snapshot();
         let valid = validate::validate(&snapshot);
@@ -178,7 +182,8 @@ impl Memory {
         let version = node_time.and_then(|node_time| node_time.metadata.resource_version.as_deref());
         let pending = self.specs.pending(name, version, now).cloned();
         let standing_spec = pending.or_else(|| node_time.map(Standing::of));
-        let asked = node_time.and_then(request);
+        let (asked, misasked) = node_time.map_or((None, None), |node_time| self.requests.look(node_time));
+        decision.notes.extend(misasked);
         let change = spec_change(&wanted, standing_spec.as_ref(), asked.as_ref(), &node_uid, &retirement);
 
         let retired = matches!(&standing_spec, Some(standing) if standing.spec.desired == Desired::Retired);
@@ -435,6 +440,7 @@ impl Memory {
             .filter_map(|node_time| node_time.metadata.uid.as_deref())
             .collect();
         self.asked.retain(|uid, _| node_times.contains(uid.as_str()));
+        self.requests.keep_only(|uid| node_times.contains(uid));
         self.deleted.retain(|uid| node_times.contains(uid.as_str()));
         self.told_broken.retain(|(uid, _)| world.broken.iter().any(|broken| broken.uid == *uid));
     }

@@ -4,6 +4,7 @@
 //! have ended (each is bounded in time).
 
 pub mod decide;
+mod requests;
 mod rest;
 mod texts;
 

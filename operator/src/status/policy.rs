@@ -7,6 +7,7 @@
 use super::conditions::{Fact, merge};
 use jiff::Timestamp;
 use meantime_core::conditions::{ConditionKind, Reason, Status};
+use meantime_core::names::CONDITION_BOOT_TIME;
 use meantime_core::plan::{Concern, NodeOutcome, PolicyReport, Sample};
 use meantime_core::policy::Mode;
 use meantime_core::units::Nanos;
@@ -45,11 +46,18 @@ impl Member<'_> {
         let same = applied.hash.as_deref() == Some(hash);
         match applied.state {
             AppliedState::Applied if same => Applied::Yes,
-            // what it tells of is an older plan: this one is still on its way
-            AppliedState::Applied | AppliedState::Pending => Applied::Waiting,
+            // what it tells of is an older plan: this one is still on its way; or a newer agent's word: whatever it
+            // means, this plan is not known to be applied
+            AppliedState::Applied | AppliedState::Pending | AppliedState::Unknown => Applied::Waiting,
             AppliedState::Reverted => Applied::Reverted,
             AppliedState::Refused => Applied::Refused,
         }
+    }
+    /// None = its agent does not say: the node is not Managed, or not yet.
+    fn boot_time_unprotected(&self) -> Option<Status> {
+        let status = self.status.filter(|_| !self.silent)?;
+        let told = status.conditions.iter().find(|condition| condition.type_ == CONDITION_BOOT_TIME)?;
+        Some(super::parse(&told.status))
     }
     fn synchronized(&self) -> (Status, Option<&str>) {
         let told = self.status.filter(|_| !self.silent).and_then(|status| {
@@ -84,6 +92,8 @@ struct Tally {
     breaching: Sample,
     unknown: Sample,
     infeasible: Sample,
+    unprotected: Sample,
+    unseen: Sample,
     worst: Option<(Nanos, String)>,
 }
 
@@ -106,6 +116,11 @@ fn tally(members: &[Member<'_>]) -> Tally {
                 tally.unknown.add(member.name);
             }
             (Status::Unknown, _) => tally.unknown.add(member.name),
+        }
+        match member.boot_time_unprotected() {
+            Some(Status::True) => tally.unprotected.add(member.name),
+            Some(Status::Unknown) => tally.unseen.add(member.name),
+            Some(Status::False) | None => {}
         }
         let headroom =
             member.status.filter(|_| !member.silent).and_then(|status| status.headroom_nanoseconds);
@@ -184,7 +199,7 @@ fn readiness(report: &PolicyReport, tally: &Tally) -> (Fact, Fact) {
         "Stalled",
         Status::False,
         "Valid",
-        advice(report).unwrap_or_else(|| "nothing here waits for a person".to_owned()),
+        advice(report, tally).unwrap_or_else(|| "nothing here waits for a person".to_owned()),
     );
     let ready = if selected == 0 {
         let why = if report.selected == 0 {
@@ -207,11 +222,27 @@ fn readiness(report: &PolicyReport, tally: &Tally) -> (Fact, Fact) {
 }
 
 /// What the planner would tell the author over a coffee.
-fn advice(report: &PolicyReport) -> Option<String> {
-    let all: Vec<_> = report
+fn advice(report: &PolicyReport, tally: &Tally) -> Option<String> {
+    let mut all: Vec<_> = report
         .about(Concern::Advice)
         .map(|finding| (finding.what.reason(), format!("{}: {finding}", finding.what.reason())))
         .collect();
+    if tally.unprotected.count > 0 {
+        all.push((
+            CONDITION_BOOT_TIME,
+            format!(
+                "{CONDITION_BOOT_TIME}: nothing is seen to set the clock at boot on {}; after a power cut a wrong clock \
+                 may keep kubelet from starting there; see examples/host",
+                tally.unprotected
+            ),
+        ));
+    }
+    if tally.unseen.count > 0 {
+        all.push((
+            CONDITION_BOOT_TIME,
+            format!("{CONDITION_BOOT_TIME}: not known on {}; see their NodeTimes' conditions", tally.unseen),
+        ));
+    }
     (!all.is_empty()).then(|| super::lines(&all))
 }
 

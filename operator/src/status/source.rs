@@ -40,23 +40,23 @@ pub fn count<'a>(
             counts.using += 1;
             let Some(status) = status.filter(|_| !silent) else { continue };
             // a pool is one source and several associations: any that answers reaches it, any that lies is told
-            let mut seen = status
-                .associations
-                .iter()
-                .filter(|seen| seen.source.as_ref() == Some(&association.source))
-                .peekable();
-            if seen.peek().is_none() {
-                continue;
-            }
-            counts.reporting += 1;
-            let (mut reached, mut rejected) = (false, false);
+            let associations = status.associations.iter();
+            let seen = associations.filter(|seen| seen.source.as_ref() == Some(&association.source));
+            let (mut reported, mut reached, mut rejected) = (false, false, false);
             for seen in seen {
                 rejected |= seen.rejected;
-                reached |= match seen.reachability {
-                    Reachability::Answering | Reachability::Losing => true,
-                    Reachability::Silent | Reachability::NeverAnswered | Reachability::Unresolved => false,
+                let answers = match seen.reachability {
+                    Reachability::Answering | Reachability::Losing => Some(true),
+                    Reachability::Silent | Reachability::NeverAnswered | Reachability::Unresolved => {
+                        Some(false)
+                    }
+                    // a newer agent's word is no evidence; but who is called a liar has answered
+                    Reachability::Unknown => seen.rejected.then_some(true),
                 };
+                reported |= answers.is_some();
+                reached |= answers == Some(true);
             }
+            counts.reporting += u32::from(reported);
             counts.reaching += u32::from(reached);
             counts.rejecting += u32::from(rejected);
         }

@@ -7,7 +7,9 @@
 
 mod cluster;
 mod daemon;
+mod host;
 mod plans;
 mod restarts;
+mod reversal;
 
 use meantime_tests::agent as harness;

@@ -72,6 +72,37 @@ async fn an_undecodable_object_is_set_aside_and_told_of_and_disturbs_nothing() {
     stays("no write is repeated", 3, before, || async { cluster.writes_by(ACCOUNT).len() }).await;
 }
 
+#[tokio::test]
+async fn a_malformed_request_is_told_of_once_and_a_mended_one_is_passed_on() {
+    let cluster = Cluster::start().await;
+    cluster.four_sources().await;
+    cluster.node("n1").await;
+    cluster.policy("all", json!({})).await;
+    let operator = Operator::start(cluster.operator_client().await, "op-1");
+    until("a plan", 4, || async { size(&cluster.spec("n1").await) }).await;
+    let annotate = async |value: &str| {
+        let patch = json!({"metadata": {"annotations": {"meantime.dev/request": value}}});
+        cluster.node_times().patch("n1", &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+    };
+    let events = || cluster.events("NodeTime", "n1");
+    let once = vec!["RequestInvalid".to_owned()];
+    annotate("Acknowledge!").await;
+    until("told", once.clone(), events).await;
+    assert_eq!(cluster.spec("n1").await["request"], Value::Null);
+    // Neither a later pass nor another operator says it again.
+    operator.end().await;
+    let _second = Operator::start(cluster.operator_client().await, "op-2");
+    cluster.report("n1", 1, ("True", "InTolerance"), json!({})).await;
+    until("the second leads", "True InTolerance".to_owned(), || cluster.synchronized("n1")).await;
+    stays("it is not told again", 2, once.clone(), events).await;
+    annotate("acknowledge/1").await;
+    until("passed on", json!({"verb": "acknowledge", "id": "1"}), || async {
+        cluster.spec("n1").await["request"].clone()
+    })
+    .await;
+    assert_eq!(events().await, once);
+}
+
 /// An operator that may not see one kind has no whole picture: it writes nothing, and leaves the Lease to others.
 #[tokio::test]
 async fn nothing_is_written_from_stores_that_have_not_synced() {

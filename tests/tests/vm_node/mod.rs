@@ -73,7 +73,6 @@ impl GuestNode {
         let associations: Vec<PlannedAssociation> = (1..=self.labs.len())
             .map(|n| PlannedAssociation {
                 source: format!("s{n}"),
-                source_uid: format!("u{n}"),
                 tier: 1,
                 role: Role::Driver,
                 endpoint: Endpoint::Server { address: format!("10.99.0.{n}"), port: PORT },

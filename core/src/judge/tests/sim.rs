@@ -157,7 +157,6 @@ impl World {
             .enumerate()
             .map(|(index, source)| PlannedAssociation {
                 source: source.name.clone(),
-                source_uid: String::new(),
                 tier: 1,
                 role: source.role,
                 endpoint: Endpoint::Server { address: format!("10.0.0.{index}"), port: 123 },

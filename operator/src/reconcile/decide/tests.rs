@@ -229,6 +229,29 @@ fn a_report_becomes_conditions_and_one_event_and_only_once() {
     assert!(!targets(&again).contains(&"node-conditions n1".to_owned()), "told twice while the cache lagged");
 }
 
+/// The CRDs and agents of a cluster may be newer than this operator for minutes, or for as long as an upgrade hangs.
+#[test]
+fn words_of_a_newer_agent_do_not_stop_a_nodes_conditions() {
+    let (mut memory, mut world) = at_rest();
+    let hash = world.node_time("n1").unwrap().spec.plan.clone().unwrap().hash;
+    let newer = json!({
+        "applied": {"state": "Canary", "hash": hash}, "clock": {"profile": "Adopted", "reason": "HostDaemon"},
+        "associations": [{"source": "a", "role": "Peer", "state": "Elected", "letter": "§", "usable": true,
+                          "reachability": "Relayed"}],
+        "request": {"verb": "drill", "id": "1", "state": "Underway", "message": "wait"},
+    });
+    report(&mut world, "n1", 2, ("False", "OffsetSuspected"), &newer);
+    let decision = memory.decide(&world, LEADING, at(10), wall());
+    assert!(!decision.notes.iter().any(|note| note.reason == "Undecodable"));
+    finish(&mut memory, &mut world, decision, at(10));
+    let told = standing(&world.nodes["n1"])[&ConditionKind::TimeSynchronized].told.clone();
+    assert_eq!((told.status, told.reason.as_str()), (Status::False, "OffsetSuspected"));
+    // What is not known to be applied is not counted as applied; what is no evidence is no fault of a source.
+    let policy = world.policies["all"].status.clone().unwrap().nodes.unwrap();
+    assert_eq!((policy.planned, policy.applied), (2, 1));
+    assert_eq!(world.sources["a"].status.clone().unwrap().nodes_rejecting, Some(0));
+}
+
 #[test]
 fn a_re_created_node_gets_its_conditions_and_its_owner_again() {
     let (mut memory, mut world) = at_rest();
@@ -306,6 +329,33 @@ fn an_undecodable_node_time_is_left_alone_and_told_once() {
     assert!(!targets(&decision).iter().any(|target| target.ends_with(" n1")), "{:?}", targets(&decision));
     assert_eq!(decision.notes.iter().map(|note| note.reason.as_str()).collect::<Vec<_>>(), ["Undecodable"]);
     assert_eq!(memory.decide(&world, LEADING, at(11), wall()).notes, []);
+}
+
+#[test]
+fn a_request_that_is_none_is_told_once_per_value() {
+    let (mut memory, mut world) = at_rest();
+    let mut annotate = |memory: &mut Memory, second, value: &str| {
+        let mut node_time = world.node_time("n1").unwrap().clone();
+        node_time.metadata.annotations = Some([("meantime.dev/request".to_owned(), value.to_owned())].into());
+        let object = serde_json::from_value(serde_json::to_value(node_time).unwrap()).unwrap();
+        world.node_times.insert("n1".into(), Arc::new(object));
+        memory.decide(&world, LEADING, at(second), wall())
+    };
+    let decision = annotate(&mut memory, 10, "Acknowledge it");
+    let note = decision.notes.first().unwrap();
+    assert_eq!((note.reason.as_str(), note.loudness), ("RequestInvalid", Loudness::Warning));
+    assert_eq!((note.regarding.kind, note.regarding.name.as_str()), ("NodeTime", "n1"));
+    assert!(
+        note.message.contains("\"Acknowledge it\"") && note.message.contains("=acknowledge/1"),
+        "{note:?}"
+    );
+    assert_eq!(node_targets(&decision), Vec::<String>::new(), "nothing is asked of the agent");
+    assert_eq!(annotate(&mut memory, 11, "Acknowledge it").notes, []);
+    let other = annotate(&mut memory, 12, "acknowledge").notes;
+    assert_eq!(other.len(), 1);
+    assert_ne!(other[0].once, note.once, "another value is another Event");
+    let decision = annotate(&mut memory, 13, "acknowledge/1");
+    assert_eq!((decision.notes.len(), node_targets(&decision)), (0, vec!["nodetime-spec n1".to_owned()]));
 }
 
 #[test]

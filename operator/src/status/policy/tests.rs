@@ -249,3 +249,26 @@ fn headroom_is_rounded_down_to_two_digits() {
     assert_eq!(two_digits(Nanos(7)), Nanos(7));
     assert_eq!(two_digits(Nanos(0)), Nanos(0));
 }
+
+#[test]
+fn hosts_whose_clock_nothing_sets_at_boot_are_told_of_and_block_nothing() {
+    let managed = |name: &str, unprotected: &str| {
+        let mut node = Node::good(name);
+        let condition = json!({
+            "type": "BootTimeUnprotected", "status": unprotected, "reason": "NoSetter", "message": "",
+            "lastTransitionTime": "2026-11-21T23:25:00Z",
+        });
+        node.status.conditions.push(serde_json::from_value(condition).unwrap());
+        node
+    };
+    let status =
+        status_of(&report(), &[managed("n1", "True"), managed("n2", "False"), managed("n3", "Unknown")]);
+    assert_eq!(
+        (told(&status, "Ready"), told(&status, "Stalled")),
+        (is("True", "Applied"), is("False", "Valid"))
+    );
+    let said = message(&status, "Stalled");
+    assert!(said.contains("at boot on n1;") && said.contains("not known on n3"), "{said}");
+    let observing = status_of(&report(), &[Node::good("n1"), Node::good("n2")]);
+    assert!(!message(&observing, "Stalled").contains("BootTimeUnprotected"));
+}

@@ -12,7 +12,7 @@ fn spec(sources: &[&str]) -> NodeTimeSpec {
         .iter()
         .map(|source| {
             json!({
-                "source": source, "sourceUID": "u", "tier": 1, "role": "Driver", "address": "10.1.0.5", "port": 123,
+                "source": source, "tier": 1, "role": "Driver", "address": "10.1.0.5", "port": 123,
                 "minPoll": 4, "maxPoll": 6, "iburst": true, "scope": "Local", "independence": source, "timescale": "UTC",
             })
         })
@@ -79,6 +79,15 @@ fn counts_who_uses_reaches_and_rejects() {
     let all = count(nodes.into_iter());
     assert_eq!(all["a"], Counts { using: 4, reporting: 2, reaching: 2, rejecting: 1 });
     assert_eq!(all["b"], Counts { using: 1, reporting: 1, reaching: 0, rejecting: 0 });
+}
+
+#[test]
+fn a_newer_agents_word_is_no_evidence_against_a_source() {
+    let one = spec(&["a", "b"]);
+    let newer = status(&[("a", "Somehow", false), ("b", "Somehow", true)]);
+    let all = count([(&one, Some(&newer), false)].into_iter());
+    assert_eq!(all["a"], Counts { using: 1, reporting: 0, reaching: 0, rejecting: 0 });
+    assert_eq!(all["b"], Counts { using: 1, reporting: 1, reaching: 1, rejecting: 1 });
 }
 
 #[test]
