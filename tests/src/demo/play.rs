@@ -103,7 +103,7 @@ pub async fn quiet(client: &kube::Client, sampler: &mut Sampler, samples: u64) -
         if !trouble.is_empty() {
             return Err(trouble.join("; "));
         }
-        if start.elapsed() > Duration::from_secs(600) {
+        if start.elapsed() > Duration::from_mins(10) {
             return Err(format!("only {} of {samples} samples in ten minutes", sampler.samples));
         }
         tokio::time::sleep(LOOK).await;
