@@ -3,7 +3,7 @@
 
 use meantime_tests::kind::{quiet, sh};
 
-const SOURCES: &str = r#"
+const SOURCES: &str = r"
 apiVersion: meantime.dev/v1alpha1
 kind: TimeSource
 metadata: {name: nowhere, labels: {site: lab}}
@@ -13,7 +13,7 @@ apiVersion: meantime.dev/v1alpha1
 kind: TimeSource
 metadata: {name: twin, labels: {site: lab}}
 spec: {tier: 2, scope: Local, server: {address: campus-1-again.lab.test, minPoll: 0, maxPoll: 0}}
-"#;
+";
 
 /// What every node says of a source, one word when they agree.
 fn reachability(source: &str) -> String {
