@@ -363,7 +363,7 @@ mod tests {
         BootTime(Nanos::from_secs(1_000 + seconds).0)
     }
 
-    fn node_time(desired: &str, generation: i64, status: serde_json::Value) -> DeserializeGuard<NodeTime> {
+    fn node_time(desired: &str, generation: i64, status: &serde_json::Value) -> DeserializeGuard<NodeTime> {
         let object = json!({
             "apiVersion": "meantime.dev/v1alpha1", "kind": "NodeTime",
             "metadata": {"name": "n1", "uid": "nt", "generation": generation},
@@ -377,7 +377,7 @@ mod tests {
         let mut waiting = Waiting::new(at(0));
         let mut look = |second, sequence| {
             let heard = json!({"bootID": "b", "sequence": sequence});
-            waiting.look(&node_time("Retired", 2, heard), RETIRE_PATIENCE, at(second))
+            waiting.look(&node_time("Retired", 2, &heard), RETIRE_PATIENCE, at(second))
         };
         assert!(matches!(look(1, 7), Step::Wait));
         assert!(matches!(look(100, 8), Step::Wait));
@@ -392,9 +392,9 @@ mod tests {
             let retired = json!({"restored": true, "message": "done"});
             json!({"bootID": "b", "sequence": 7, "observedGeneration": generation, "retired": retired})
         };
-        let old = node_time("Retired", 3, answered(1));
+        let old = node_time("Retired", 3, &answered(1));
         assert!(matches!(waiting.look(&old, RETIRE_PATIENCE, at(1)), Step::Wait));
-        let new = node_time("Retired", 3, answered(3));
+        let new = node_time("Retired", 3, &answered(3));
         assert!(matches!(waiting.look(&new, RETIRE_PATIENCE, at(2)), Step::Leave { restored: true, .. }));
     }
 }
