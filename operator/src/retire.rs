@@ -354,3 +354,47 @@ fn sent(outcome: Outcome) -> Result<(), RetireError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> BootTime {
+        BootTime(Nanos::from_secs(1_000 + seconds).0)
+    }
+
+    fn node_time(desired: &str, generation: i64, status: &serde_json::Value) -> DeserializeGuard<NodeTime> {
+        let object = json!({
+            "apiVersion": "meantime.dev/v1alpha1", "kind": "NodeTime",
+            "metadata": {"name": "n1", "uid": "nt", "generation": generation},
+            "spec": {"desired": desired}, "status": status,
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    #[test]
+    fn an_agent_is_waited_for_while_it_is_heard_and_two_minutes_more() {
+        let mut waiting = Waiting::new(at(0));
+        let mut look = |second, sequence| {
+            let heard = json!({"bootID": "b", "sequence": sequence});
+            waiting.look(&node_time("Retired", 2, &heard), RETIRE_PATIENCE, at(second))
+        };
+        assert!(matches!(look(1, 7), Step::Wait));
+        assert!(matches!(look(100, 8), Step::Wait));
+        assert!(matches!(look(219, 8), Step::Wait));
+        assert!(matches!(look(220, 8), Step::Leave { restored: false, .. }));
+    }
+
+    #[test]
+    fn only_an_answer_to_this_very_wish_is_an_acknowledgement() {
+        let mut waiting = Waiting::new(at(0));
+        let answered = |generation| {
+            let retired = json!({"restored": true, "message": "done"});
+            json!({"bootID": "b", "sequence": 7, "observedGeneration": generation, "retired": retired})
+        };
+        let old = node_time("Retired", 3, &answered(1));
+        assert!(matches!(waiting.look(&old, RETIRE_PATIENCE, at(1)), Step::Wait));
+        let new = node_time("Retired", 3, &answered(3));
+        assert!(matches!(waiting.look(&new, RETIRE_PATIENCE, at(2)), Step::Leave { restored: true, .. }));
+    }
+}

@@ -111,8 +111,16 @@ fn limit_of(span: meantime_core::units::Nanos) -> Duration {
     Duration::from_nanos(u64::try_from(span.0).unwrap_or(0))
 }
 
-/// A candidate only once every store has synced and while there is no stop mark: a leader that can't see must not keep
-/// the Lease from one that can.
+/// A candidate only once every store has synced and while there is no stop mark (none = not looked for yet): a leader
+/// that can't see must not keep the Lease from one that can.
+const fn candidacy(synced: bool, stopped: Option<bool>) -> Stand {
+    match (synced, stopped) {
+        (true, Some(false)) => Stand::Up,
+        (true, Some(true) | None) | (false, _) => Stand::Down,
+    }
+}
+
+/// Keeps the election and the loop told of sync and stop mark.
 async fn heed(
     stores: &Stores,
     bell: &Wake,
@@ -129,10 +137,7 @@ async fn heed(
             tokio::time::sleep(patience).await;
         }
         was_stopped = stores.stopped() == Some(true);
-        let wanted = match (stores.synced(), stores.stopped()) {
-            (true, Some(false)) => Stand::Up,
-            (true, Some(true) | None) | (false, _) => Stand::Down,
-        };
+        let wanted = candidacy(stores.synced(), stores.stopped());
         if stores.synced() {
             ready.set();
         }
@@ -141,5 +146,18 @@ async fn heed(
             tracing::warn!("the stop mark is there: no planning, no writes until it is removed");
         }
         wake.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_candidate_only_with_synced_stores_and_without_a_stop_mark() {
+        assert_eq!(candidacy(true, Some(false)), Stand::Up);
+        for (synced, stopped) in [(true, Some(true)), (true, None), (false, Some(false))] {
+            assert_eq!(candidacy(synced, stopped), Stand::Down, "synced {synced}, stop mark {stopped:?}");
+        }
     }
 }

@@ -74,3 +74,63 @@ pub async fn admit(
     }
     Ok(Change { held, main, sources })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meantime_core::ledger::Fence;
+    use meantime_core::policy::Mode;
+    use meantime_core::snapshot::{NodePlan, ObjectRef, PlannedAssociation, Role};
+    use meantime_core::source::{Endpoint, PollRange, Scope, Timescale};
+    use meantime_core::tolerances::Preset;
+
+    fn plan() -> NodePlan {
+        let tolerances = Preset::Kubernetes.tolerances();
+        let associations = vec![PlannedAssociation {
+            source: "s".into(),
+            source_uid: "u".into(),
+            tier: 1,
+            role: Role::Driver,
+            endpoint: Endpoint::Server { address: "10.0.0.1".into(), port: 123 },
+            polls: PollRange { min: 4, max: 6 },
+            iburst: true,
+            scope: Scope::Local,
+            independence: "s".into(),
+            timescale: Timescale::Utc,
+        }];
+        NodePlan {
+            policy: ObjectRef { name: "p".into(), uid: "u".into(), generation: 1 },
+            mode: Mode::Managed,
+            main: Main::for_policy(Mode::Managed, &tolerances, 1).render(),
+            sources: Sources::of(&associations).unwrap().render(),
+            associations,
+            tolerances,
+            hash: "h".into(),
+        }
+    }
+
+    /// A host without a chronyd: a plan that gets as far as chronyd's own parser ends there.
+    async fn fate(plan: NodePlan) -> Unfit {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::new(&dir.path().join("run"), &dir.path().join("state"));
+        let program = Program { path: dir.path().join("chronyd"), user: "_chrony".into(), paths };
+        let local = local(&program.paths, &program.user).unwrap();
+        let held = HeldPlan { fence: Fence { uid: "u".into(), generation: 1 }, plan };
+        admit(held, &local, ChronyVersion::new(4, 6, 1), &program).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn only_what_core_would_have_written_reaches_chronyds_parser() {
+        assert!(matches!(fate(plan()).await, Unfit::Process(_)));
+        let served = NodePlan { main: format!("{}allow 0.0.0.0/0\n", plan().main), ..plan() };
+        assert!(matches!(fate(served).await, Unfit::Read(_)));
+        let trusted = NodePlan { sources: plan().sources.replace(" prefer", " trust"), ..plan() };
+        assert!(matches!(fate(trusted).await, Unfit::Read(_)));
+    }
+
+    #[tokio::test]
+    async fn a_text_that_says_something_else_than_the_typed_plan_is_refused() {
+        let elsewhere = NodePlan { sources: plan().sources.replace("10.0.0.1", "10.0.0.2"), ..plan() };
+        assert!(matches!(fate(elsewhere).await, Unfit::Inconsistent));
+    }
+}

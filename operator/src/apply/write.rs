@@ -317,3 +317,21 @@ fn conditions_json(conditions: &[(ConditionKind, Told, Timestamp)], heartbeat: T
         .collect();
     json!({"conditions": conditions})
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::Config;
+
+    #[tokio::test]
+    async fn a_closed_gate_lets_nothing_out() {
+        // Nobody listens there: whatever is sent fails.
+        let client = Client::try_from(Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
+        let (gate, metrics) = (Gate::default(), Metrics::default());
+        let writer = Writer::new(client, gate.clone(), metrics, Duration::from_secs(1));
+        let write = Write::Retire { name: "n1".into() };
+        assert!(matches!(writer.send(&write).await, Outcome::Closed));
+        gate.open(clock::boot() + meantime_core::units::Nanos::from_secs(60));
+        assert!(matches!(writer.send(&write).await, Outcome::Failed(_)));
+    }
+}

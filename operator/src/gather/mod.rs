@@ -5,6 +5,8 @@
 //! **Must never** hand out a world before every store has synced (absent is not empty), or let one undecodable object
 //! disturb the others: it is set aside as [`Broken`], by name.
 
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod watch;
 mod world;
 

@@ -43,6 +43,25 @@ where
     pub health: Health,
 }
 
+#[cfg(test)]
+impl<K> Watched<K>
+where
+    K: reflector::Lookup<DynamicType = ()> + Clone + 'static,
+{
+    /// A store that no watch fills: with these objects, and synced or not.
+    pub(super) fn still(objects: Vec<K>, synced: bool) -> Self {
+        let (store, mut writer) = reflector::store();
+        writer.apply_watcher_event(&watcher::Event::Init);
+        for object in objects {
+            writer.apply_watcher_event(&watcher::Event::InitApply(object));
+        }
+        writer.apply_watcher_event(&watcher::Event::InitDone);
+        let health = Health::default();
+        health.synced.store(synced, Ordering::Release);
+        Self { store, health }
+    }
+}
+
 /// Who is told.
 #[derive(Clone, Debug)]
 pub struct Bells {

@@ -217,3 +217,37 @@ fn until(moment: BootTime) -> Duration {
     let left = moment - clock::boot();
     Duration::from_nanos(u64::try_from(left.0).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gather::testing::stores;
+    use crate::silence::Limits;
+    use kube::{Api, Client, Config};
+
+    /// How many passes came of one try, with nobody listening: whoever sent anything would fail.
+    async fn passes(unsynced: Option<usize>, stop_mark: bool) -> u64 {
+        let client = Client::try_from(Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
+        let (gate, metrics) = (Gate::default(), Metrics::default());
+        let mut reconciler = Reconciler {
+            stores: stores(unsynced, stop_mark),
+            memory: Memory::new(Limits::default()),
+            writer: Writer::new(client.clone(), gate.clone(), metrics.clone(), Duration::from_secs(1)),
+            recorder: Recorder::new(Api::namespaced(client, "default"), "test", metrics.clone()),
+            gate,
+            contact: Contact::default(),
+            timing: Timing::default(),
+            wake: Wake::default(),
+            metrics: metrics.clone(),
+        };
+        reconciler.pass().await;
+        metrics.reconciles.get()
+    }
+
+    #[tokio::test]
+    async fn nothing_is_planned_while_there_is_a_stop_mark_or_a_store_has_not_synced() {
+        assert_eq!(passes(None, false).await, 1);
+        assert_eq!(passes(None, true).await, 0, "past a stop mark");
+        assert_eq!(passes(Some(0), false).await, 0, "from a store that may be empty for no reason");
+    }
+}
