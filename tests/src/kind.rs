@@ -30,6 +30,12 @@ pub fn nodes() -> Result<Vec<String>, String> {
     Ok(sh("kubectl get nodes -o name | sed 's#^node/##' | sort")?.lines().map(str::to_owned).collect())
 }
 
+/// The control-plane's node.
+pub fn control_plane() -> Result<String, String> {
+    let found = nodes()?.into_iter().find(|node| node.ends_with("control-plane"));
+    found.ok_or_else(|| "no control-plane node: is this a kind cluster?".to_owned())
+}
+
 /// Runs a shell command inside a node's container (the node's own namespaces).
 pub fn on_node(node: &str, script: &str) -> Result<String, String> {
     sh(&format!("docker exec {node} bash -c {}", quote(script)))

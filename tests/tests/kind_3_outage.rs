@@ -2,7 +2,7 @@
 //! written, no chronyd was reloaded or restarted and no condition moved, counted from the API server's audit log.
 //! 60 s here; `MEANTIME_OUTAGE_SECONDS=300` in `make test-long`.
 
-use meantime_tests::kind::{Outage, agent_metric, audit, nodes, quiet};
+use meantime_tests::kind::{Outage, agent_metric, audit, control_plane, nodes, quiet};
 use std::time::Duration;
 
 /// After the return: long enough for every watch to be back, a leader to be elected and the node controller's grace
@@ -14,19 +14,19 @@ fn an_outage_of_the_api_server_moves_nothing() {
     let seconds =
         std::env::var("MEANTIME_OUTAGE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
     let names = nodes().unwrap();
-    let control_plane = names.iter().find(|node| node.ends_with("control-plane")).unwrap();
+    let control_plane = control_plane().unwrap();
     let before = quiet::take().unwrap();
     assert_eq!(before.statuses.len(), names.len(), "every node has conditions: {:?}", before.statuses);
     let looks = |node: &String| agent_metric(node, "meantime_looks_total").unwrap().unwrap();
     let looked: Vec<f64> = names.iter().map(looks).collect();
 
-    let outage = Outage::begin(control_plane).unwrap();
+    let outage = Outage::begin(&control_plane).unwrap();
     std::thread::sleep(Duration::from_secs(seconds));
     for (node, then) in names.iter().zip(&looked) {
         assert!(looks(node) > *then + 5.0, "{node}: the agent goes on looking while the API server is away");
     }
     // The log's end while nobody can write: all that follows is aftermath.
-    let mark = audit::mark().unwrap();
+    let mark = audit::mark(&control_plane).unwrap();
     outage.end().unwrap();
     std::thread::sleep(AFTERMATH);
 

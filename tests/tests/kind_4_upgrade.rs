@@ -3,7 +3,7 @@
 
 use meantime_core::units::Nanos;
 use meantime_tests::figures::{self, Figure};
-use meantime_tests::kind::{NAMESPACE, RELEASE, agent_pod, audit, nodes, on_node, quiet, sh};
+use meantime_tests::kind::{NAMESPACE, RELEASE, agent_pod, audit, control_plane, nodes, on_node, quiet, sh};
 use meantime_tests::lab::clock;
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -61,7 +61,7 @@ fn an_upgrade_of_the_agent_moves_no_clock_and_no_condition() {
     let before = quiet::take().unwrap();
     let names = nodes().unwrap();
     let old: Vec<String> = names.iter().map(|node| agent_pod(node).unwrap()).collect();
-    let mark = audit::mark().unwrap();
+    let mark = audit::mark(&control_plane().unwrap()).unwrap();
     let ended = Arc::new(AtomicBool::new(false));
     let watchers: BTreeMap<String, _> = names
         .iter()

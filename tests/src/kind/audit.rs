@@ -3,7 +3,7 @@
 //! In: the control-plane container's audit log. Out: the writes of our operator and agents since a mark. Never an
 //! opinion of ours: every count is of lines that the API server wrote.
 
-use super::{NAMESPACE, RELEASE, nodes, on_node};
+use super::{NAMESPACE, RELEASE, on_node};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -31,16 +31,12 @@ pub struct Write {
     pub body: Value,
 }
 
-/// The log's end now.
-pub fn mark() -> Result<Mark, String> {
-    let node = nodes()?
-        .into_iter()
-        .find(|node| node.ends_with("control-plane"))
-        .ok_or("no control-plane node: is this a kind cluster?")?;
-    let lines = on_node(&node, &format!("wc -l <{LOG}"))
+/// The log's end now, on the control-plane node. Needs no API server.
+pub fn mark(node: &str) -> Result<Mark, String> {
+    let lines = on_node(node, &format!("wc -l <{LOG}"))
         .map_err(|error| format!("no audit log; make the cluster with --audit: {error}"))?;
     let lines = lines.trim().parse().map_err(|error| format!("wc said {lines:?}: {error}"))?;
-    Ok(Mark { node, lines })
+    Ok(Mark { node: node.to_owned(), lines })
 }
 
 /// All writes to what concerns us since the mark.

@@ -43,28 +43,61 @@ fn row_2_clock_disrupted() {
     assert_eq!((verdict.offset, verdict.bound, verdict.headroom), (None, None, None));
 }
 
+/// A second later: every source has answered once more, chronyd's last update moved by `update`.
+fn after_a_poll(observation: &Observation, update: i64) -> Observation {
+    let mut next = observation.clone();
+    next.clocks.wall = next.clocks.wall + Nanos::SECOND;
+    next.clocks.boot = next.clocks.boot + Nanos::SECOND;
+    next.clocks.raw = next.clocks.raw + Nanos::SECOND;
+    next.clocks.rtc = next.clocks.rtc.map(|rtc| rtc + Nanos::SECOND);
+    if let Answer::Full { tracking, associations } = &mut next.answer {
+        tracking.reference_time = tracking.reference_time + Nanos(update);
+        for counters in associations.iter_mut().filter_map(|one| one.counters.as_mut()) {
+            *counters =
+                PollCounters { sent: counters.sent + 1, valid: counters.valid + 1, good: counters.good + 1 };
+        }
+    }
+    next
+}
+
+/// Seen in a VM: chronyd's next update rested on the one source that had not seen the pause, and told of the clock
+/// before it.
+#[test]
+fn row_2_is_not_ended_by_a_chronyd_that_contradicts_the_sources() {
+    let world = well();
+    let mut look = after_a_poll(&world.observe(), SECOND);
+    look.clocks.rtc = look.clocks.rtc.map(|rtc| rtc + Nanos::from_secs(8));
+    let (mut state, _) = judge(&world.state, &look, &world.plan);
+    let mut last = None;
+    for seen in [Nanos::from_millis(-6_700), Nanos::from_millis(-7_900), Nanos::from_secs(-8)] {
+        look = after_a_poll(&look, SECOND);
+        if let Answer::Full { associations, .. } = &mut look.answer {
+            for estimate in associations.iter_mut().skip(1).filter_map(|one| one.estimate.as_mut()) {
+                estimate.offset = seen;
+            }
+        }
+        let (next, verdict) = judge(&state, &look, &world.plan);
+        assert_eq!(told(&verdict)[0], (Unknown, Reason::ClockDisrupted), "{verdict:?}");
+        (state, last) = (next, Some(verdict));
+    }
+    assert_eq!(last.map(|verdict| verdict.bound), Some(None), "nothing is claimed meanwhile");
+    look = after_a_poll(&look, SECOND);
+    // chronyd has understood: what it tells of its sources is against the time that it corrects to.
+    if let Answer::Full { tracking, associations } = &mut look.answer {
+        tracking.residual = Nanos::from_secs(-8);
+        associations
+            .iter_mut()
+            .filter_map(|one| one.estimate.as_mut())
+            .for_each(|one| one.offset = Nanos::ZERO);
+    }
+    let (_, verdict) = judge(&state, &look, &world.plan);
+    assert_eq!(told(&verdict)[0], (False, Reason::OffsetExceeded), "{verdict:?}");
+}
+
 /// Samples and an update that came in the same look may be from before the pause: they do not count as fresh.
 #[test]
 fn row_2_is_not_ended_by_what_came_in_the_look_that_found_it() {
     let world = well();
-    let after_a_poll = |observation: &Observation, update: i64| {
-        let mut next = observation.clone();
-        next.clocks.wall = next.clocks.wall + Nanos::SECOND;
-        next.clocks.boot = next.clocks.boot + Nanos::SECOND;
-        next.clocks.raw = next.clocks.raw + Nanos::SECOND;
-        next.clocks.rtc = next.clocks.rtc.map(|rtc| rtc + Nanos::SECOND);
-        if let Answer::Full { tracking, associations } = &mut next.answer {
-            tracking.reference_time = tracking.reference_time + Nanos(update);
-            for counters in associations.iter_mut().filter_map(|one| one.counters.as_mut()) {
-                *counters = PollCounters {
-                    sent: counters.sent + 1,
-                    valid: counters.valid + 1,
-                    good: counters.good + 1,
-                };
-            }
-        }
-        next
-    };
     let mut paused = after_a_poll(&world.observe(), SECOND);
     paused.clocks.rtc = paused.clocks.rtc.map(|rtc| rtc + Nanos::from_secs(8));
     let (state, verdict) = judge(&world.state, &paused, &world.plan);
