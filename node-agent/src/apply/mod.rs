@@ -88,7 +88,6 @@ mod tests {
         let tolerances = Preset::Kubernetes.tolerances();
         let associations = vec![PlannedAssociation {
             source: "s".into(),
-            source_uid: "u".into(),
             tier: 1,
             role: Role::Driver,
             endpoint: Endpoint::Server { address: "10.0.0.1".into(), port: 123 },
