@@ -53,6 +53,8 @@ fn watch(address: SocketAddr, ended: &AtomicBool) -> Watched {
         }
         std::thread::sleep(Duration::from_millis(100));
     }
+    // A gap that has not ended is one too.
+    watched.longest_gap = watched.longest_gap.max(clock::now().boot - answered);
     watched
 }
 
