@@ -108,6 +108,11 @@ fn verdicts(registry: &mut Registry, verdict: &Verdict) {
         "Voters that count now",
         ConstGauge::new(i64::from(verdict.usable_voters)),
     );
+    registry.register(
+        "meantime_baseline",
+        "1 = there is a baseline: a majority of sources that jumps would be told (BoundContradicted)",
+        ConstGauge::new(i64::from(verdict.baseline)),
+    );
     let conditions = Gauges::default();
     for (kind, judgement) in verdict.conditions.iter() {
         for status in [Status::True, Status::False, Status::Unknown] {
@@ -221,6 +226,7 @@ mod tests {
             tier: None,
             usable_voters: 1,
             voters: 1,
+            baseline: true,
             associations: vec![],
         };
         let report = Report {

@@ -52,12 +52,7 @@ pub fn wish(planned: bool, told: Option<&BTreeMap<ConditionKind, Told>>, silence
         return Wish::Remove;
     }
     if let Some(silence) = silence {
-        let all = |_| Told {
-            status: Status::Unknown,
-            reason: Reason::AgentSilent.as_str().to_owned(),
-            message: format!("nothing is known of this node's time: {}", silence.explain()),
-        };
-        return Wish::Set(ConditionKind::ALL.map(|kind| (kind, all(kind))).into());
+        return all_unknown(Reason::AgentSilent.as_str(), silence.explain());
     }
     match told {
         None => Wish::Keep,
@@ -74,6 +69,25 @@ pub fn wish(planned: bool, told: Option<&BTreeMap<ConditionKind, Told>>, silence
                 .into(),
         ),
     }
+}
+
+/// What a node should show whose NodeTime is there and can't be decoded: what stands there may be long past.
+pub fn wish_undecodable(why: &str, standing: &BTreeMap<ConditionKind, Standing>) -> Wish {
+    // The decoder's words go on for as long as the object does; the Event on the NodeTime has more of them.
+    let why: String = why.chars().take(160).collect();
+    if standing.is_empty() {
+        return Wish::Keep;
+    }
+    all_unknown(
+        "Undecodable",
+        &format!("this operator can not read NodeTime: {why}; bring CRDs, agent and operator to one version"),
+    )
+}
+
+fn all_unknown(reason: &str, why: &str) -> Wish {
+    let message = format!("nothing is known of this node's time: {why}");
+    let told = Told { status: Status::Unknown, reason: reason.to_owned(), message };
+    Wish::Set(ConditionKind::ALL.map(|kind| (kind, told.clone())).into())
 }
 
 /// A condition that changed its status or reason.

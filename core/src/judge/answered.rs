@@ -1,6 +1,6 @@
 //! A look that got an answer: from chronyd's raw words to the figures, in DESIGN's order.
 
-use super::baseline::{self, Outcome};
+use super::baseline::{self, LastUpdate, Outcome};
 use super::boot::{self, Startup};
 use super::bound::{self, Good, Reference, Stamp, Update};
 use super::disruption::{self, Cause};
@@ -84,7 +84,7 @@ pub fn look(
             width: bound::width(tracking),
             frequency: tracking.frequency,
             skew: tracking.skew,
-            last_offset: tracking.last_offset,
+            last_update: LastUpdate::of(tracking),
             profile: observation.profile,
             stamp: Stamp::of(tracking),
             majority: voters.usable >= voters.majority,
@@ -96,7 +96,8 @@ pub fn look(
         }
     }
     if settled && reference == Reference::None && state.residual_known {
-        state.baselines.look_without_reference(clocks, tracking.residual, rate);
+        let last_update = LastUpdate::of(tracking);
+        state.baselines.look_without_reference(clocks, tracking.residual, last_update, rate);
     }
     let views = view::live(associations, &state.polls, tracking.residual);
     let mut host = state.baselines.host(clocks, rate);

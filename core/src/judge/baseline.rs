@@ -12,14 +12,16 @@
 //! - The baseline is *renewed* by the same rule that made it, once its own growth exceeds w₀ + w: it would tell
 //!   less than a new one. A lie that creeps slower than twice the guaranteed rate passes; a faster one does not.
 //! - R can only be moved by an update of chronyd. When R is off and there was none, our own clock was moved under
-//!   it by less than the two seconds of a disruption: that is an offset of ours, not a contradiction.
+//!   it by less than the two seconds of a disruption: that is an offset of ours, not a contradiction. Between two
+//!   looks chronyd may update *and* lose its reference again (a majority jumps, one sample at a time); its last
+//!   update, which it goes on showing, tells whether it did.
 //! - The latch ends when the intervals overlap again *and* the gap itself has closed (to what the baseline could
 //!   tell when the latch fell, or to a quarter of the largest gap): growth alone would overlap in time.
 
 use super::bound::Stamp;
 use super::interval::Interval;
 use crate::clocks::{BootTime, ClockReading, RawTime, WallTime};
-use crate::observation::ClockProfile;
+use crate::observation::{ClockProfile, Tracking};
 use crate::units::{Nanos, Ppb};
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +110,23 @@ pub struct Baselines {
     seen: Option<Stamp>,
     /// The last update that fitted.
     fitted: Option<Stamp>,
+    /// … by the figures that chronyd shows of it also without a reference.
+    fitted_by: Option<LastUpdate>,
+}
+
+/// chronyd's last update as TRACKING shows it with and without a reference (stamp and address are gone then;
+/// measured on 4.3 and 4.6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastUpdate {
+    offset: Nanos,
+    interval: Nanos,
+}
+
+impl LastUpdate {
+    /// What `tracking` shows.
+    pub const fn of(tracking: &Tracking) -> Self {
+        Self { offset: tracking.last_offset, interval: tracking.update_interval }
+    }
 }
 
 /// Whether the last update left the reference where it was, within its own width.
@@ -128,8 +147,8 @@ pub struct Look {
     pub frequency: Ppb,
     /// Skew.
     pub skew: Ppb,
-    /// By how much the last update moved R.
-    pub last_offset: Nanos,
+    /// By how much the last update moved R, and when the one before was.
+    pub last_update: LastUpdate,
     /// Whether chronyd moves the host's clock.
     pub profile: ClockProfile,
     /// Which update it is.
@@ -171,11 +190,11 @@ impl Baselines {
                 let closed = latch.limit.max(Nanos(latch.largest.0 / 4));
                 if gap.abs() <= limit && gap.abs() <= closed {
                     self.latch = None;
-                    self.fitted = Some(look.stamp);
+                    self.fits(look);
                     self.updates = 0;
                 }
             } else if gap.abs() <= limit {
-                self.fitted = Some(look.stamp);
+                self.fits(look);
                 self.moved = None;
             } else if self.fitted == Some(look.stamp) {
                 self.moved = Some((gap, CATCHING_UP));
@@ -206,20 +225,28 @@ impl Baselines {
         self.moved = Some((before + by, CATCHING_UP));
     }
 
-    /// Takes in an answer without a reference. chronyd moves R by updates alone, and there was none: when R is off,
-    /// our own clock was moved.
-    pub fn look_without_reference(&mut self, clocks: &ClockReading, residual: Nanos, rate: Ppb) {
+    /// Takes in an answer without a reference. chronyd moves R by updates alone: when R is off and the last one is
+    /// still the one that fitted, our own clock was moved.
+    pub fn look_without_reference(
+        &mut self,
+        clocks: &ClockReading,
+        residual: Nanos,
+        last_update: LastUpdate,
+        rate: Ppb,
+    ) {
         let Some(baseline) = self.baseline.filter(|_| self.latch.is_none()) else { return };
         let gap = (clocks.wall - residual) - baseline.expects(clocks.raw);
-        if gap.abs() > baseline.point.width.times(2) + baseline.growth(clocks.raw, rate) {
+        if gap.abs() <= baseline.point.width.times(2) + baseline.growth(clocks.raw, rate) {
+            self.fitted_by = Some(last_update);
+        } else if self.fitted_by == Some(last_update) {
             self.moved = Some((gap, CATCHING_UP));
         }
     }
 
     fn build(&mut self, look: &Look, point: Point, rate: Ppb) {
         self.updates = self.updates.saturating_add(1);
-        self.corrected = self.corrected + look.last_offset.abs();
-        if !is_steady(look.last_offset, point.width) {
+        self.corrected = self.corrected + look.last_update.offset.abs();
+        if !is_steady(look.last_update.offset, point.width) {
             (self.origin, self.updates) = (None, 0);
         }
         if self.origin.is_none() {
@@ -248,8 +275,12 @@ impl Baselines {
         }
         let (frequency, uncertainty) = self.believe(frequency, uncertainty, rate);
         self.baseline = Some(Baseline { point, frequency, uncertainty });
-        self.fitted = Some(look.stamp);
+        self.fits(look);
         self.updates = 0;
+    }
+
+    fn fits(&mut self, look: &Look) {
+        (self.fitted, self.fitted_by) = (Some(look.stamp), Some(look.last_update));
     }
 
     /// The frequency to go by: the better known one, and never one that the oscillator can't have reached.
@@ -291,9 +322,13 @@ impl Baselines {
         let (sum, since) = self.forgiven.unwrap_or((Nanos::ZERO, now));
         self.forgiven = Some((sum + latch.gap.abs(), since));
         (self.latch, self.origin, self.updates) = (None, None, 0);
-        (self.fitted, self.corrected) = (self.seen, Nanos::ZERO);
+        (self.fitted, self.fitted_by, self.corrected) = (self.seen, None, Nanos::ZERO);
     }
 
+    /// Whether there is a baseline.
+    pub const fn known(&self) -> bool {
+        self.baseline.is_some()
+    }
     /// The gap, while the contradiction holds; > 0 = the reference says it is later than the oscillator does.
     pub fn gap(&self) -> Option<Nanos> {
         self.latch.map(|latch| latch.gap)

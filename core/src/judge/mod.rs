@@ -276,6 +276,7 @@ impl JudgeState {
             tier: self.following.as_ref().map(|(_, tier)| *tier),
             usable_voters: self.voters.usable,
             voters: self.voters.known,
+            baseline: self.baselines.known(),
             associations: Vec::new(),
         }
     }

@@ -280,6 +280,7 @@ fn verdict(unanswered: &[u32]) -> Verdict {
         tier: Some(1),
         usable_voters: 1,
         voters: u32::try_from(unanswered.len()).unwrap(),
+        baseline: true,
         associations: unanswered.iter().enumerate().map(one).collect(),
     }
 }

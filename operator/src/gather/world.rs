@@ -90,9 +90,10 @@ impl World {
         self.node_times.get(node).and_then(|guarded| guarded.0.as_ref().ok())
     }
 
-    /// Whether that node's NodeTime is there but can't be decoded: nothing of it is touched.
-    pub fn unreadable(&self, node: &str) -> bool {
-        self.broken.iter().any(|broken| broken.kind == BrokenKind::NodeTime && broken.name == node)
+    /// Why that node's NodeTime, which is there, can't be decoded: nothing of it is touched.
+    pub fn undecodable(&self, node: &str) -> Option<&str> {
+        let is_its = |broken: &&Broken| broken.kind == BrokenKind::NodeTime && broken.name == node;
+        self.broken.iter().find(is_its).map(|broken| broken.why.as_str())
     }
 
     pub(super) fn agent_pod(&mut self, pod: &Pod) {

@@ -169,7 +169,10 @@ impl Memory {
     ) {
         let Some(node) = world.nodes.get(name) else { return };
         let node_uid = node.metadata.uid.clone().unwrap_or_default();
-        if world.unreadable(name) {
+        if let Some(why) = world.undecodable(name) {
+            // Nothing of the object is touched; what stands on the Node may be long past.
+            let wish = conditions::wish_undecodable(why, &standing(node));
+            self.conditions(world, name, &wish, None, (now, wall), decision);
             return;
         }
         let node_time = world.node_time(name);

@@ -12,7 +12,7 @@ pub fn message(broken: &Broken) -> String {
     let kept = match broken.kind {
         BrokenKind::TimeSource => "it is left out of all plans",
         BrokenKind::TimeSyncPolicy => "its nodes keep the plan they have",
-        BrokenKind::NodeTime => "its node is left as it is",
+        BrokenKind::NodeTime => "its agent goes on with the plan it has, its Node's conditions say Unknown",
     };
     format!(
         "this operator can not read it: {}; {kept}; correct it, or bring CRDs and operator to one version",

@@ -68,6 +68,17 @@ async fn an_undecodable_object_is_set_aside_and_told_of_and_disturbs_nothing() {
     assert_eq!(cluster.spec("n2").await, junk["spec"], "what can't be read is not touched");
     cluster.report("n1", 1, ("True", "InTolerance"), json!({})).await;
     until("the other node is told of", "True InTolerance".to_owned(), || cluster.synchronized("n1")).await;
+    // Its NodeTime can't be read any more: what it said does not go on standing as if it were of now.
+    loosen(&cluster, "nodetimes.meantime.dev").await;
+    let desired = async |word: &str| {
+        let patch = json!({"spec": {"desired": word}});
+        cluster.node_times().patch("n1", &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+    };
+    desired("Perhaps").await;
+    until("not known", "Unknown Undecodable".to_owned(), || cluster.synchronized("n1")).await;
+    desired("Active").await;
+    until("known again", "True InTolerance".to_owned(), || cluster.synchronized("n1")).await;
+    cluster.server.install_crds().await.unwrap();
     let before = cluster.settled(ACCOUNT).await;
     stays("no write is repeated", 3, before, || async { cluster.writes_by(ACCOUNT).len() }).await;
 }

@@ -2,6 +2,7 @@
 //! (Row 1, AgentSilent, is the operator's.)
 
 use super::sim::{MS, SECOND, World};
+use crate::clocks::WallTime;
 use crate::conditions::{ConditionKind, Reason, Status};
 use crate::judge::judge;
 use crate::observation::{Answer, ClockProfile, Leap, Observation, PollCounters};
@@ -150,6 +151,32 @@ fn row_4_bound_contradicted() {
     let mut world = well();
     jump(&mut world, 3, 20 * MS);
     assert_eq!(told(&after(&mut world, 20)), clock(True, False, Reason::Warning));
+}
+
+/// A majority jumps one sample at a time: between two looks chronyd follows it and loses its reference over the next
+/// sample. Its own movement must not be taken for one of our clock, which would excuse the lie for eight updates.
+#[test]
+fn row_4_also_when_chronyd_lost_its_reference_on_the_way() {
+    let world = well();
+    let quiet = after_a_poll(&world.observe(), SECOND);
+    let (state, _) = judge(&world.state, &quiet, &world.plan);
+    let mut look = after_a_poll(&quiet, SECOND);
+    let followed = look.clone();
+    if let Answer::Full { tracking, .. } = &mut look.answer {
+        tracking.residual = tracking.residual - Nanos::from_millis(240);
+        tracking.last_offset = Nanos::from_millis(-240);
+        (tracking.refid, tracking.leap) = (0, Leap::Unsynchronised);
+        tracking.reference_time = WallTime(0);
+        (tracking.root_delay, tracking.root_dispersion) = (Nanos::SECOND, Nanos::SECOND);
+    }
+    let (state, _) = judge(&state, &look, &world.plan);
+    let mut again = after_a_poll(&followed, SECOND);
+    if let Answer::Full { tracking, .. } = &mut again.answer {
+        tracking.residual = tracking.residual - Nanos::from_millis(200);
+        tracking.last_offset = Nanos::from_millis(40);
+    }
+    let (_, verdict) = judge(&state, &again, &world.plan);
+    assert_eq!(told(&verdict)[0], (False, Reason::BoundContradicted), "{verdict:?}");
 }
 
 #[test]

@@ -398,6 +398,7 @@ impl World {
             frequency,
             skew: Ppb(self.skew),
             last_offset: Nanos(self.last_offset),
+            update_interval: Nanos(self.update_interval),
             ..tracking()
         };
         match self.selected {
@@ -413,7 +414,6 @@ impl World {
                     root_dispersion: Nanos(
                         (half - source.last_delay / 2).max(30_000) + 60_000 + ppb(age, self.skew + 1_000),
                     ),
-                    update_interval: Nanos(self.update_interval),
                     ..base
                 }
             }

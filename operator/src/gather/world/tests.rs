@@ -51,8 +51,8 @@ fn an_undecodable_node_time_is_not_the_same_as_none() {
         generation: 1,
         why: "junk".into(),
     });
-    assert!(world.unreadable("n1"));
-    assert!(!world.unreadable("n2"));
+    assert_eq!(world.undecodable("n1"), Some("junk"));
+    assert_eq!(world.undecodable("n2"), None);
     assert!(world.node_time("n1").is_none());
 }
 

@@ -229,6 +229,47 @@ fn a_report_becomes_conditions_and_one_event_and_only_once() {
     assert!(!targets(&again).contains(&"node-conditions n1".to_owned()), "told twice while the cache lagged");
 }
 
+/// Law 2: a True that nobody can renew is no True. (It stayed for as long as the object could not be read.)
+#[test]
+fn a_node_time_that_can_not_be_read_makes_its_nodes_conditions_unknown_and_nothing_else() {
+    let (mut memory, mut world) = at_rest();
+    let readable = world.node_times.remove("n1").unwrap();
+    let broken = |name: &str| Broken {
+        kind: BrokenKind::NodeTime,
+        name: name.into(),
+        uid: format!("nt-{name}"),
+        generation: 1,
+        why: "status.sequence is a list".into(),
+    };
+    world.broken.push(broken("n1"));
+    let decision = memory.decide(&world, LEADING, at(10), wall());
+    assert_eq!(node_targets(&decision), ["node-conditions n1"]);
+    assert_eq!(decision.notes.iter().map(|note| note.reason.as_str()).collect::<Vec<_>>(), ["Undecodable"]);
+    let reasons = |decision: &Decision| -> Vec<String> {
+        let notes = decision.jobs.iter().flat_map(|job| &job.notes);
+        notes.map(|note| format!("{} {}", note.regarding.kind, note.reason)).collect()
+    };
+    assert_eq!(reasons(&decision), ["Node Undecodable"]);
+    finish(&mut memory, &mut world, decision, at(10));
+    let stand = standing(&world.nodes["n1"]);
+    assert_eq!(stand.len(), 5);
+    assert!(stand.values().all(|one| one.told.status == Status::Unknown), "{stand:?}");
+    assert!(stand[&ConditionKind::TimeSynchronized].told.message.contains("status.sequence is a list"));
+    let again = memory.decide(&world, LEADING, at(11), wall());
+    assert_eq!((node_targets(&again), again.notes), (Vec::<String>::new(), vec![]), "told once");
+    // It can be read again: what it says stands again.
+    world.broken.clear();
+    world.node_times.insert("n1".into(), readable);
+    let decision = memory.decide(&world, LEADING, at(12), wall());
+    finish(&mut memory, &mut world, decision, at(12));
+    assert_eq!(standing(&world.nodes["n1"])[&ConditionKind::TimeSynchronized].told.status, Status::True);
+    // A Node that shows nothing of ours gets nothing by it.
+    set_conditions(&mut world, "n2", &json!([]));
+    world.node_times.remove("n2");
+    world.broken.push(broken("n2"));
+    assert_eq!(node_targets(&memory.decide(&world, LEADING, at(13), wall())), Vec::<String>::new());
+}
+
 /// The CRDs and agents of a cluster may be newer than this operator for minutes, or for as long as an upgrade hangs.
 #[test]
 fn words_of_a_newer_agent_do_not_stop_a_nodes_conditions() {
@@ -312,23 +353,6 @@ fn a_deselected_node_is_asked_then_cleared_then_deleted() {
     let deleting = memory.decide(&world, LEADING, at(132), wall());
     assert_eq!(node_targets(&deleting), ["nodetime-delete n2"]);
     assert_eq!(deleting.jobs[0].notes[0].reason, "TimeNotRestored");
-}
-
-#[test]
-fn an_undecodable_node_time_is_left_alone_and_told_once() {
-    let (mut memory, mut world) = at_rest();
-    world.node_times.remove("n1");
-    world.broken.push(Broken {
-        kind: BrokenKind::NodeTime,
-        name: "n1".into(),
-        uid: "nt-n1".into(),
-        generation: 4,
-        why: "spec.desired is a list".into(),
-    });
-    let decision = memory.decide(&world, LEADING, at(10), wall());
-    assert!(!targets(&decision).iter().any(|target| target.ends_with(" n1")), "{:?}", targets(&decision));
-    assert_eq!(decision.notes.iter().map(|note| note.reason.as_str()).collect::<Vec<_>>(), ["Undecodable"]);
-    assert_eq!(memory.decide(&world, LEADING, at(11), wall()).notes, []);
 }
 
 #[test]
