@@ -19,7 +19,7 @@ demo: ## the main job on a real kind cluster: five kinds of trouble, each told t
 	tests/demo/run
 
 .PHONY: test
-test: ## every layer below but kind, in order; ends with a list of layers and their times
+test: ## every layer below, in order; ends with a list of layers and their times
 	tests/run-layers $(LAYERS)
 
 .PHONY: test-lint test-unit test-wire test-api test-agent test-vm test-chart test-kind
@@ -37,11 +37,11 @@ test-vm: ## real clocks, in a micro-VM: step, slew, pause, lie
 	tests/run-layers vm
 test-chart: ## the Helm chart: lint, schema, rendered objects
 	tests/run-layers chart
-test-kind: ## the demo's scenes, tokens, outage, upgrade and uninstall on a kind cluster (not yet part of make test)
+test-kind: ## the demo's scenes, tokens, outage, upgrade and uninstall on a kind cluster
 	tests/run-layers kind
 
 .PHONY: test-long
-test-long: ## scenes longer than a minute at full length (an API server away for five minutes, …)
+test-long: ## scenes longer than a minute at full length (an API server away for five minutes, …; 25 minutes)
 	tests/run-layers long
 
 .PHONY: bench
