@@ -56,8 +56,8 @@ pub struct Verdict {
     pub usable_voters: u32,
     /// Voters planned and known to chronyd.
     pub voters: u32,
-    /// There is a baseline: a majority that jumps would be told from a clock that did. False for the first eight
-    /// updates, and after a disruption.
+    /// There is a baseline, sharp enough that a majority which jumps by maxOffset would be told from a clock that did.
+    /// False for the first eight updates or longer, and after a disruption.
     pub baseline: bool,
     /// Per association, in the observation's order.
     pub associations: Vec<AssociationVerdict>,

@@ -110,7 +110,7 @@ fn verdicts(registry: &mut Registry, verdict: &Verdict) {
     );
     registry.register(
         "meantime_baseline",
-        "1 = there is a baseline: a majority of sources that jumps would be told (BoundContradicted)",
+        "1 = a majority of sources that jumps by maxOffset would be told (BoundContradicted)",
         ConstGauge::new(i64::from(verdict.baseline)),
     );
     let conditions = Gauges::default();

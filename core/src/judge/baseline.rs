@@ -11,6 +11,9 @@
 //!   began, ± (w₀ + w)/ΔRAW. This uncertainty is added to the guaranteed rate.
 //! - The baseline is *renewed* by the same rule that made it, once its own growth exceeds w₀ + w: it would tell
 //!   less than a new one. A lie that creeps slower than twice the guaranteed rate passes; a faster one does not.
+//!   Also once w₀ is more than twice w, and the slope's origin moves up to a point that is four times as sharp: a fresh
+//!   chronyd claims 100 ms and more for some updates. A slope from there is known to thousands of ppm only for minutes,
+//!   and let a lie of 200 ms pass (seen on kind).
 //! - R can only be moved by an update of chronyd. When R is off and there was none, our own clock was moved under
 //!   it by less than the two seconds of a disruption: that is an offset of ours, not a contradiction. Between two
 //!   looks chronyd may update *and* lose its reference again (a majority jumps, one sample at a time); its last
@@ -31,6 +34,9 @@ const UPDATES: u32 = 8;
 const LATCH_LIMIT: Nanos = Nanos::from_secs(24 * 3600);
 /// The slope of R is taken over at most about so long: oscillators change with the day's temperature.
 const SLOPE_SPAN: Nanos = Nanos::from_secs(2048);
+/// A point so many times as sharp as the slope's origin is a better one: it halves the doubt within a quarter of the
+/// span that it gives up.
+const SHARPER: i64 = 4;
 /// An update that moves R by more than w and this is chronyd still finding the time: building begins anew.
 const STEADY: Nanos = Nanos::MILLISECOND;
 /// After our own clock was moved, chronyd's regression follows within a few updates; until then R passes through
@@ -249,12 +255,17 @@ impl Baselines {
         if !is_steady(look.last_update.offset, point.width) {
             (self.origin, self.updates) = (None, 0);
         }
+        if self.origin.is_some_and(|origin| origin.width > point.width.times(SHARPER)) {
+            self.origin = None;
+        }
         if self.origin.is_none() {
             self.corrected = Nanos::ZERO;
         }
         let origin = *self.origin.get_or_insert(point);
-        let worn =
-            self.baseline.is_none_or(|old| old.growth(point.raw, rate) > old.point.width + point.width);
+        let worn = self.baseline.is_none_or(|old| {
+            old.growth(point.raw, rate) > old.point.width + point.width
+                || old.point.width > point.width.times(2)
+        });
         let span = point.raw - origin.raw;
         if self.updates < UPDATES || !worn || span <= Nanos::ZERO {
             return;
@@ -325,9 +336,10 @@ impl Baselines {
         (self.fitted, self.fitted_by, self.corrected) = (self.seen, None, Nanos::ZERO);
     }
 
-    /// Whether there is a baseline.
-    pub const fn known(&self) -> bool {
-        self.baseline.is_some()
+    /// How far the reference would have to have moved at the last good answer to be told; none = no baseline.
+    pub fn tells(&self, rate: Ppb) -> Option<Nanos> {
+        let (baseline, last) = (self.baseline?, self.last?);
+        Some(baseline.point.width + last.width + baseline.growth(last.raw, rate))
     }
     /// The gap, while the contradiction holds; > 0 = the reference says it is later than the oscillator does.
     pub fn gap(&self) -> Option<Nanos> {

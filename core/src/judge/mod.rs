@@ -276,7 +276,10 @@ impl JudgeState {
             tier: self.following.as_ref().map(|(_, tier)| *tier),
             usable_voters: self.voters.usable,
             voters: self.voters.known,
-            baseline: self.baselines.known(),
+            baseline: self
+                .baselines
+                .tells(plan.tolerances.guaranteed_rate)
+                .is_some_and(|least| least < plan.tolerances.max_offset),
             associations: Vec::new(),
         }
     }

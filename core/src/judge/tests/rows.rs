@@ -6,9 +6,10 @@ use crate::clocks::WallTime;
 use crate::conditions::{ConditionKind, Reason, Status};
 use crate::judge::judge;
 use crate::observation::{Answer, ClockProfile, Leap, Observation, PollCounters};
-use crate::units::Nanos;
+use crate::units::{Nanos, Ppb};
 use crate::verdict::Verdict;
 use Status::{False, True, Unknown};
+use rstest::rstest;
 
 type Told = (Status, Reason);
 const ENOUGH: [Told; 3] =
@@ -176,6 +177,46 @@ fn row_4_also_when_chronyd_lost_its_reference_on_the_way() {
         tracking.last_offset = Nanos::from_millis(40);
     }
     let (_, verdict) = judge(&state, &again, &world.plan);
+    assert_eq!(told(&verdict)[0], (False, Reason::BoundContradicted), "{verdict:?}");
+}
+
+/// Seen on kind: a fresh chronyd claims no better than some 100 ms for its first updates. The oscillator's rate, taken from there,
+/// was known to thousands of ppm only a minute later; after half of one without updates a lie of 200 ms passed, and the
+/// baseline was renewed on it.
+/// (On a real clock chronyd says its rate itself: there the width alone has to be renewed.)
+#[rstest]
+fn row_4_also_soon_after_a_start_that_was_wide(
+    #[values((ClockProfile::Virtual, 240), (ClockProfile::Real, 120))] (profile, wide): (ClockProfile, i64),
+) {
+    let world = well();
+    let mut look = world.observe();
+    look.profile = profile;
+    if let Answer::Full { tracking, .. } = &mut look.answer {
+        (tracking.frequency, tracking.skew) = (Ppb::ZERO, Ppb(100));
+    }
+    let mut state = crate::judge::JudgeState::default();
+    let mut told_of = Vec::new();
+    for second in 0..40 {
+        look = after_a_poll(&look, SECOND);
+        if let Answer::Full { tracking, .. } = &mut look.answer {
+            tracking.root_dispersion = Nanos(if second < 15 { wide * MS } else { MS / 20 });
+        }
+        let (next, verdict) = judge(&state, &look, &world.plan);
+        (state, told_of) = (next, [told_of, vec![verdict.baseline]].concat());
+    }
+    assert!(!told_of[14], "eight updates, none of them sharp enough for maxOffset");
+    assert!(told_of[39]);
+    for _ in 0..30 {
+        look = after_a_poll(&look, 0);
+        (state, _) = judge(&state, &look, &world.plan);
+    }
+    look = after_a_poll(&look, SECOND);
+    if let Answer::Full { tracking, .. } = &mut look.answer {
+        tracking.residual = tracking.residual - Nanos(190 * MS);
+        tracking.last_offset = Nanos(-190 * MS);
+        tracking.root_dispersion = Nanos(80 * MS);
+    }
+    let (_, verdict) = judge(&state, &look, &world.plan);
     assert_eq!(told(&verdict)[0], (False, Reason::BoundContradicted), "{verdict:?}");
 }
 
