@@ -102,6 +102,31 @@ create_cluster() {
   wait_until_healthy "$name" 240
 }
 
+# Every kubelet, kube-proxy and containerd watches files. With the kernel's 128 instances per user the second cluster's
+# kube-proxies end with "too many open files" (seen; kind's own list of known issues has it). Raised while there are
+# clusters of ours, put back by the last `down`.
+INOTIFY=/proc/sys/fs/inotify/max_user_instances
+INOTIFY_ENOUGH=512
+raise_inotify() {
+  local has
+  has=$(cat "$INOTIFY")
+  [ "$has" -lt "$INOTIFY_ENOUGH" ] || return 0
+  if (echo "$INOTIFY_ENOUGH" >"$INOTIFY") 2>/dev/null; then
+    [ -f "$CACHE/clusters/.inotify-was" ] || echo "$has" >"$CACHE/clusters/.inotify-was"
+    say "fs.inotify.max_user_instances raised from $has to $INOTIFY_ENOUGH while clusters are up ('down' puts it back)"
+  else
+    say "fs.inotify.max_user_instances is $has and can't be raised here: a second cluster's kube-proxy may fail"
+  fi
+}
+restore_inotify() {
+  local was=$CACHE/clusters/.inotify-was record
+  [ -f "$was" ] || return 0
+  for record in "$CACHE"/clusters/*; do [ ! -f "$record" ] || return 0; done
+  # Somebody who has set another value since keeps it.
+  if [ "$(cat "$INOTIFY")" = "$INOTIFY_ENOUGH" ]; then cat "$was" >"$INOTIFY" || true; fi
+  rm -f "$was"
+}
+
 # Stopped nodes (after a restart of the machine or the engine) are started again.
 revive_cluster() {
   local node
@@ -135,6 +160,7 @@ verb_up() {
 
   ensure_engine
   ensure_tools kind kubectl
+  raise_inotify
   lock "cluster-$name"
   record=$CACHE/clusters/$name
   want="workers=$workers zones=$zones audit=$audit"
@@ -190,11 +216,13 @@ verb_down() {
   ensure_tools kind
   if [ "$1" != --all ]; then
     down_one "$1"
+    restore_inotify
     return
   fi
   for record in "$CACHE"/clusters/*; do
     [ ! -f "$record" ] || down_one "${record##*/}"
   done
+  restore_inotify
   containers=$(docker ps -aq --filter label=meantime.dev/owner; docker ps -aq --filter name=^meantime-node-builder-)
   # shellcheck disable=SC2086
   [ -z "$containers" ] || docker rm -f -v $containers >&2
