@@ -25,6 +25,7 @@ pub mod clocks;
 pub mod conditions;
 pub mod conf;
 pub mod duration;
+pub mod fsm;
 pub mod judge;
 pub mod ledger;
 pub mod names;

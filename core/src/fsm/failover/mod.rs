@@ -1,0 +1,164 @@
+//! # Failover: which sources this node's chronyd may use, and which of them drive
+//!
+//! **State of things (2026-11-22):** this machine and its tests stand; nothing calls it yet. The agent will, once
+//! plans carry the order of drivers ([`Sighting::order`]) and the overlay has its read-back.
+//!
+//! **Role.** chronyd keeps a dead source for 9–67 polls and makes no clock update meanwhile (measured on 4.3; time-sync
+//! reference §0). Here it is noticed after three polls and taken out in one. **In.** At each look what chronyd and our own
+//! probes say of every association. **Out.** An [`Overlay`]: what chronyd's options should be besides the plan, as a
+//! whole, so that whoever carries it out compares it with what chronyd says and sends the difference – after a restart
+//! of chronyd as well. **Must never** take out a source that chronyd hears (law 10) unless it is wrong by evidence that
+//! chronyd cannot see, take out one because of a score, leave fewer than three working voters while there are three,
+//! or move the drive twice within its window.
+//!
+//! ```text
+//! one association:  Healthy ──2 unanswered, a doubt──▶ Suspect ──3 unanswered and 2 probes, doubt for 3 polls──▶ Failed
+//!                      ▲ ▲─────────an answer──────────────┘                                                  │ an answer
+//!                      └──────heard without a break for 3 polls × 2^(times it failed lately)── Recovering ◀──┘
+//!
+//! the drive:  order 1 ──all its drivers failed──▶ (0–5 s of jitter) ──▶ the next order that works
+//!                ▲───────score ≥ 85 in 3 checks 30 s apart, tried every 300 s, at most 10 times────┘
+//! ```
+
+mod drive;
+mod health;
+mod overlay;
+pub mod score;
+#[cfg(test)]
+mod tests;
+
+pub use drive::{Drive, Move, Why};
+pub use health::{Doubt, Health, Probed};
+pub use overlay::{Options, Overlay};
+
+use crate::clocks::BootTime;
+use crate::units::Nanos;
+use health::Tracked;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// Fewest working voters that an overlay leaves while there are so many (law 10: at least three can outvote a liar).
+pub const VOTERS: usize = 3;
+
+/// The figures of a policy; defaults from the mission (B5–B9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// Unanswered polls that make an association Suspect.
+    pub suspect_after: u32,
+    /// Unanswered polls that make it Failed (B5 level 2: three in a row).
+    pub fail_after: u32,
+    /// Probes that must go unanswered besides, where the scope allows probes.
+    pub probes: u32,
+    /// Longest jitter before the drive moves: not every node of a fleet in one second.
+    pub jitter: Nanos,
+    /// Between two tries to fail back (B9: 300 s).
+    pub failback_every: Nanos,
+    /// Most tries (B9: 10).
+    pub failback_tries: u32,
+    /// Score that a returning driver needs (B9: 85).
+    pub failback_score: u8,
+    /// Stable checks that it needs (B9: 3) …
+    pub failback_checks: u32,
+    /// … and how far they are apart (B9: 30 s).
+    pub failback_spacing: Nanos,
+    /// A driver that fails again within this time of its return counts as flapping.
+    pub flap_window: Nanos,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self {
+            suspect_after: 2,
+            fail_after: 3,
+            probes: 2,
+            jitter: Nanos::from_secs(5),
+            failback_every: Nanos::from_secs(300),
+            failback_tries: 10,
+            failback_score: 85,
+            failback_checks: 3,
+            failback_spacing: Nanos::from_secs(30),
+            flap_window: Nanos::from_secs(3_600),
+        }
+    }
+}
+
+/// One planned association that may be selected (no witness), at one look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// TimeSource name.
+    pub source: String,
+    /// Its address in chronyd: what options are set by.
+    pub address: IpAddr,
+    /// When it drives: 1 = by the plan, 2 when all of 1 have failed, …; none = it only votes (`use: Vote`).
+    pub order: Option<u8>,
+    /// Its poll interval now, log2 seconds.
+    pub poll: i8,
+    /// Polls in a row without a valid reply, by chronyd's own counters.
+    pub unanswered: u32,
+    /// It has enough samples to be selected (chronyd's floor: 3).
+    pub sampled: bool,
+    /// A falseticker by chronyd's letter or the agreeing group's word: outvoted, not taken out.
+    pub rejected: bool,
+    /// Evidence against it that chronyd cannot see.
+    pub doubt: Option<Doubt>,
+    /// What our own probes say.
+    pub probed: Probed,
+    /// Health score, 0 to 100 (B7).
+    pub score: u8,
+}
+
+/// One look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// All associations that may be selected.
+    pub sightings: Vec<Sighting>,
+    /// The node itself is suspect (its clock was disrupted, everything moved at once): nothing is decided.
+    pub frozen: bool,
+}
+
+/// What is remembered from look to look; lives in the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    associations: BTreeMap<IpAddr, Tracked>,
+    drive: Drive,
+}
+
+impl State {
+    /// How an association stands; none = it was not seen.
+    pub fn health(&self, address: IpAddr) -> Option<Health> {
+        self.associations.get(&address).map(|tracked| tracked.health)
+    }
+    /// Which order drives.
+    pub const fn drive(&self) -> &Drive {
+        &self.drive
+    }
+    /// Of how many associations probes are wanted now: those that are Suspect for want of answers.
+    pub fn wants_probes(&self) -> impl Iterator<Item = IpAddr> {
+        let suspect = |tracked: &Tracked| matches!(tracked.health, Health::Suspect { .. });
+        self.associations.iter().filter(move |(_, tracked)| suspect(tracked)).map(|(address, _)| *address)
+    }
+}
+
+/// One look: the state after it, and what chronyd's options should be. `phase` spreads nodes over the jitter: any
+/// number that differs between nodes and stays on each.
+pub fn step(state: &State, look: &Look, figures: &Figures, phase: u64, now: BootTime) -> (State, Overlay) {
+    let mut next = state.clone();
+    next.associations.retain(|address, _| look.sightings.iter().any(|sighting| sighting.address == *address));
+    for sighting in &look.sightings {
+        let tracked = next.associations.entry(sighting.address).or_default();
+        if look.frozen {
+            tracked.freeze(now);
+        } else {
+            tracked.step(sighting, figures, now);
+        }
+    }
+    let excluded = overlay::excluded(&look.sightings, &next.associations, &state.drive, figures);
+    if !look.frozen {
+        next.drive.step(&look.sightings, &next.associations, &excluded, figures, phase, now);
+    }
+    next.drive.excluded = excluded;
+    let overlay = overlay::Overlay::of(&look.sightings, &next.drive);
+    (next, overlay)
+}
