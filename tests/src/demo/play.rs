@@ -33,7 +33,7 @@ const CLEAR: Duration = Duration::from_secs(90);
 /// healed lie, chrony's regression mixes samples of both, and a scene begun then would show the last one.
 const CALM_S: f64 = 0.005;
 /// … for so long.
-const CALM_FOR: Duration = Duration::from_secs(5);
+const CALM_FOR: Duration = Duration::from_secs(4);
 
 #[expect(
     clippy::disallowed_methods,

@@ -194,7 +194,8 @@ fn chronyd_killed(victim: &str) -> Scene {
         heal: vec![],
         told: Box::new(|_, _| Ok("no condition changed while watched".into())),
         allowed: Box::new(|_, _| false),
-        watch_s: 20,
+        // Longer than the ten seconds after which TimeDaemonDown would be told.
+        watch_s: 15,
         limit_s: 30,
         note: None,
     }
