@@ -112,7 +112,7 @@ fn one_source_jumps(total: usize) -> Scene {
             }
         }),
         allowed: Box::new(|_, _| false),
-        watch_s: 8,
+        watch_s: 5,
         limit_s: 30,
         note: None,
     }
@@ -179,7 +179,7 @@ fn node_cut_off(victim: &str) -> Scene {
         allowed: Box::new(move |node, kind| {
             node == other && matches!(kind, TimePartitioned | TimeSourcesLow)
         }),
-        watch_s: 8,
+        watch_s: 5,
         limit_s: 30,
         note: None,
     }
