@@ -239,7 +239,7 @@ fn node_stepped(victim: &str, addresses: &[String]) -> Scene {
             Ok(format!("{seen} ({})", now.reason(&node, TimeSynchronized)))
         }),
         allowed: Box::new(move |node, _| node == other),
-        watch_s: 30,
+        watch_s: 20,
         limit_s: 60,
         note: Some(
             "f: by the lab's ground truth this node is truly wrong; it makes coverage and true_while_wrong count.",
