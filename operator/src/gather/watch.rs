@@ -2,6 +2,7 @@
 
 use crate::metrics::{KindLabel, Metrics};
 use crate::wake::Wake;
+use backon::ExponentialBuilder;
 use futures::StreamExt;
 use kube::Resource;
 use kube::api::Api;
@@ -12,6 +13,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Whether a store may be believed.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +73,20 @@ pub struct Bells {
     pub synced: Wake,
 }
 
+/// After a failure: 0.8 s, doubling to 5, and a random part of as much again. kube's own goes to a minute, for which
+/// nobody would be told anything after a long outage (seen after five minutes of one). Two replicas with six watches each
+/// are no crowd.
+fn again() -> watcher::ExponentialBackoff {
+    let (shortest, longest) = (Duration::from_millis(800), Duration::from_secs(5));
+    ExponentialBuilder::default()
+        .with_min_delay(shortest)
+        .with_max_delay(longest)
+        .with_factor(2.0)
+        .with_jitter()
+        .without_max_times()
+        .into()
+}
+
 /// A store and the task that fills it. `shed` cuts away what is never looked at; `same` says that a change is none, so
 /// that it wakes nobody. The task returns the kind if the stream ends, which ends the program.
 pub fn watched<K>(
@@ -86,7 +102,7 @@ where
     let health = Health::default();
     let watched = Watched { store: store.clone(), health: health.clone() };
     let task = async move {
-        let stream = watcher(api, config).default_backoff().modify(shed);
+        let stream = watcher(api, config).backoff(again()).modify(shed);
         let mut stream = std::pin::pin!(stream);
         let label = KindLabel { kind };
         while let Some(item) = stream.next().await {
