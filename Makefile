@@ -41,7 +41,7 @@ test-kind: ## the demo's scenes, tokens, outage, upgrade and uninstall on a kind
 	tests/run-layers kind
 
 .PHONY: test-long
-test-long: ## scenes longer than a minute at full length (an API server away for five minutes, …; 25 minutes)
+test-long: ## scenes longer than a minute at full length (an API server away for five minutes, …)
 	tests/run-layers long
 
 .PHONY: bench

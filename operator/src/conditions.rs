@@ -73,11 +73,11 @@ pub fn wish(planned: bool, told: Option<&BTreeMap<ConditionKind, Told>>, silence
 
 /// What a node should show whose NodeTime is there and can't be decoded: what stands there may be long past.
 pub fn wish_undecodable(why: &str, standing: &BTreeMap<ConditionKind, Standing>) -> Wish {
-    // The decoder's words go on for as long as the object does; the Event on the NodeTime has more of them.
-    let why: String = why.chars().take(160).collect();
     if standing.is_empty() {
         return Wish::Keep;
     }
+    // The decoder's words go on for as long as the object does; the Event on the NodeTime has more of them.
+    let why: String = why.chars().take(160).collect();
     all_unknown(
         "Undecodable",
         &format!("this operator can not read NodeTime: {why}; bring CRDs, agent and operator to one version"),

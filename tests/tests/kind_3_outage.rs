@@ -8,7 +8,7 @@ use std::time::Duration;
 /// After the return: long enough for every watch to be back and a leader to be elected. What an outage makes somebody
 /// write, it makes them write by then.
 const AFTERMATH: Duration = Duration::from_secs(30);
-/// … after a long one: watches are up to a minute late, and the node controller's grace (50 s) has to pass.
+/// … after a long one: watches are up to half a minute late, and the node controller's grace (50 s) has to pass.
 const LONG_AFTERMATH: Duration = Duration::from_secs(75);
 
 #[test]

@@ -13,7 +13,8 @@
 //!   less than a new one. A lie that creeps slower than twice the guaranteed rate passes; a faster one does not.
 //!   Also once w₀ is more than twice w, and the slope's origin moves up to a point that is four times as sharp: a fresh
 //!   chronyd claims 100 ms and more for some updates. A slope from there is known to thousands of ppm only for minutes,
-//!   and let a lie of 200 ms pass (seen on kind).
+//!   and let a lie of 200 ms pass (seen on kind). The price: a liar that also makes its own w swing gets w₀ once more in
+//!   each renewal, so that three times the guaranteed rate may pass, not two.
 //! - R can only be moved by an update of chronyd. When R is off and there was none, our own clock was moved under
 //!   it by less than the two seconds of a disruption: that is an offset of ours, not a contradiction. Between two
 //!   looks chronyd may update *and* lose its reference again (a majority jumps, one sample at a time); its last
@@ -34,8 +35,8 @@ const UPDATES: u32 = 8;
 const LATCH_LIMIT: Nanos = Nanos::from_secs(24 * 3600);
 /// The slope of R is taken over at most about so long: oscillators change with the day's temperature.
 const SLOPE_SPAN: Nanos = Nanos::from_secs(2048);
-/// A point so many times as sharp as the slope's origin is a better one: it halves the doubt within a quarter of the
-/// span that it gives up.
+/// A point so many times as sharp as the slope's origin is a better one: (4w + w) over the old span is more than (w + w)
+/// over two fifths of it.
 const SHARPER: i64 = 4;
 /// An update that moves R by more than w and this is chronyd still finding the time: building begins anew.
 const STEADY: Nanos = Nanos::MILLISECOND;
@@ -67,6 +68,10 @@ struct Baseline {
 }
 
 impl Baseline {
+    /// How far R may be from where it is expected at `point` and still fit.
+    fn limit(&self, point: &Point, rate: Ppb) -> Nanos {
+        self.point.width + point.width + self.growth(point.raw, rate)
+    }
     /// Where R is expected when the oscillator says `raw`.
     fn expects(&self, raw: RawTime) -> WallTime {
         let ran = raw - self.point.raw;
@@ -189,7 +194,7 @@ impl Baselines {
         let mut outcome = Outcome::Quiet;
         if let Some(baseline) = self.baseline {
             let gap = point.reference - baseline.expects(point.raw);
-            let limit = baseline.point.width + point.width + baseline.growth(point.raw, rate);
+            let limit = baseline.limit(&point, rate);
             if let Some(latch) = &mut self.latch {
                 latch.gap = gap;
                 latch.largest = latch.largest.max(gap.abs());
@@ -339,7 +344,7 @@ impl Baselines {
     /// How far the reference would have to have moved at the last good answer to be told; none = no baseline.
     pub fn tells(&self, rate: Ppb) -> Option<Nanos> {
         let (baseline, last) = (self.baseline?, self.last?);
-        Some(baseline.point.width + last.width + baseline.growth(last.raw, rate))
+        Some(baseline.limit(&last, rate))
     }
     /// The gap, while the contradiction holds; > 0 = the reference says it is later than the oscillator does.
     pub fn gap(&self) -> Option<Nanos> {

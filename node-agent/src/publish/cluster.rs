@@ -61,17 +61,11 @@ fn watch(api: &Api<NodeTime>, node: &str) -> Events {
     watcher(api.clone(), config).backoff(again()).boxed()
 }
 
-/// After a failure: 0.8 s, doubling to 15, and a random part of as much again. kube's own goes to a minute: so long would
-/// a plan wait after an outage. One node is told of by one agent, so five thousand come back at some 200 a second.
+/// After a failure: one second, doubling to 15, and a random part of as much again. kube's own goes to a minute: so long
+/// would a plan wait after an outage. Longer than the operator's, since there is one agent for every node.
 fn again() -> watcher::ExponentialBackoff {
-    let (shortest, longest) = (Duration::from_millis(800), Duration::from_secs(15));
-    ExponentialBuilder::default()
-        .with_min_delay(shortest)
-        .with_max_delay(longest)
-        .with_factor(2.0)
-        .with_jitter()
-        .without_max_times()
-        .into()
+    let longest = Duration::from_secs(15);
+    ExponentialBuilder::default().with_max_delay(longest).with_jitter().without_max_times().into()
 }
 
 async fn with_client(node: &str, client: Client, writer: &mut Writer, link: &mut Link) -> End {

@@ -73,18 +73,12 @@ pub struct Bells {
     pub synced: Wake,
 }
 
-/// After a failure: 0.8 s, doubling to 5, and a random part of as much again. kube's own goes to a minute, for which
+/// After a failure: one second, doubling to 5, and a random part of as much again. kube's own goes to a minute, for which
 /// nobody would be told anything after a long outage (seen after five minutes of one). Two replicas with six watches each
 /// are no crowd.
 fn again() -> watcher::ExponentialBackoff {
-    let (shortest, longest) = (Duration::from_millis(800), Duration::from_secs(5));
-    ExponentialBuilder::default()
-        .with_min_delay(shortest)
-        .with_max_delay(longest)
-        .with_factor(2.0)
-        .with_jitter()
-        .without_max_times()
-        .into()
+    let longest = Duration::from_secs(5);
+    ExponentialBuilder::default().with_max_delay(longest).with_jitter().without_max_times().into()
 }
 
 /// A store and the task that fills it. `shed` cuts away what is never looked at; `same` says that a change is none, so

@@ -64,8 +64,8 @@ pub async fn wait_clear(
 }
 
 /// Waits until the last scene's samples are gone on every node and each has its baseline (eight updates in a row that
-/// left the reference where it was; on a machine that is busy they take longer than eight polls). Reads the agents' metrics, to pace scenes; no scene is
-/// decided by them.
+/// left the reference where it was; on a machine that is busy they take longer than eight polls). Reads the agents'
+/// metrics, to pace scenes; no scene is decided by them.
 async fn wait_calm(client: &kube::Client, nodes: &World, sampler: &mut Sampler) -> Result<(), String> {
     let start = now();
     let mut calm_since = now();

@@ -8,8 +8,8 @@
 //! probes say of every association. **Out.** An [`Overlay`]: what chronyd's options should be besides the plan, as a
 //! whole, so that whoever carries it out compares it with what chronyd says and sends the difference – after a restart
 //! of chronyd as well. **Must never** take out a source that chronyd hears (law 10) unless it is wrong by evidence that
-//! chronyd cannot see, take out one because of a score, leave fewer than three working voters while there are three,
-//! or move the drive twice within its window.
+//! chronyd cannot see, take out one because of a score, leave fewer than three voters while one that is right waits
+//! outside, or give the drive back twice within its window.
 //!
 //! ```text
 //! one association:  Healthy ──2 unanswered, a doubt──▶ Suspect ──3 unanswered and 2 probes, doubt for 3 polls──▶ Failed
