@@ -63,6 +63,14 @@ pub fn parse(text: &str) -> Result<Nanos, BadDuration> {
     i64::try_from(total).map(Nanos).map_err(|_| bad("longer than 292 years"))
 }
 
+/// Writes one so that [`parse`] reads the same again: `300s`, `0.05s`. Negative ones and those above 31 years, which no
+/// field takes, are bent to what the grammar can say.
+pub fn exact(span: Nanos) -> String {
+    let nanoseconds = span.0.clamp(0, 999_999_999_999_999_999);
+    let text = format!("{}.{:09}", nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000);
+    format!("{}s", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
 /// One minute in nanoseconds: from this unit on, fewer digits are allowed.
 const MINUTE: i128 = 60_000_000_000;
 
@@ -99,6 +107,17 @@ mod tests {
     #[case("0.9ns", 0)]
     #[case("99999h99999h99999h99999h", 1_439_985_600_000_000_000)]
     fn good(#[case] text: &str, #[case] nanoseconds: i64) {
+        assert_eq!(parse(text), Ok(Nanos(nanoseconds)));
+    }
+
+    #[rstest]
+    #[case(0, "0s")]
+    #[case(50_000_000, "0.05s")]
+    #[case(300_000_000_000, "300s")]
+    #[case(999_999_999_999_999_999, "999999999.999999999s")]
+    #[case(1, "0.000000001s")]
+    fn written_and_read_again(#[case] nanoseconds: i64, #[case] text: &str) {
+        assert_eq!(exact(Nanos(nanoseconds)), text);
         assert_eq!(parse(text), Ok(Nanos(nanoseconds)));
     }
 

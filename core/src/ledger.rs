@@ -98,6 +98,9 @@ pub struct Ledger {
     pub last_run: Option<LastRun>,
     /// The judge's state as it wrote it (its own type; a judge that can't read it starts anew).
     pub judge: Option<Value>,
+    /// What failover remembers, as it wrote it; one that can't be read begins with the plan.
+    #[serde(default)]
+    pub failover: Option<Value>,
 }
 
 #[derive(Deserialize)]

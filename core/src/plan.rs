@@ -29,7 +29,7 @@ pub use finding::{
 };
 pub use report::{PolicyReport, SourceReport};
 
-use crate::policy::Mode;
+use crate::policy::PolicySpec;
 use crate::snapshot::{NodeFacts, NodePlan, ObjectRef};
 use crate::tolerances::Tolerances;
 use crate::validate::{CheckedPolicy, Validated};
@@ -234,14 +234,14 @@ impl Ready<'_> {
             let spec = policy.spec();
             let policy =
                 ObjectRef { name: spec.name.clone(), uid: spec.uid.clone(), generation: spec.generation };
-            build(policy, spec.mode, tolerances, candidates, zone)
+            build(policy, spec, tolerances, candidates, zone)
         })
     }
 }
 
 fn build(
     policy: ObjectRef,
-    mode: Mode,
+    spec: &PolicySpec,
     tolerances: &Tolerances,
     candidates: &Candidates<'_>,
     zone: Option<&str>,
@@ -249,6 +249,7 @@ fn build(
     let choice = choose::choose(&candidates.sources, zone);
     let mut findings = choice.findings(tolerances);
     findings.extend(feasible::check(tolerances, &choice.associations));
+    let mode = spec.mode;
     let main = crate::conf::Main::for_policy(mode, tolerances, choice.distinct_roots()).render();
     let sources = choice.lines.render();
     let mut plan = NodePlan {
@@ -256,6 +257,7 @@ fn build(
         mode,
         associations: choice.associations,
         tolerances: tolerances.clone(),
+        failover: spec.failover,
         main,
         sources,
         hash: String::new(),

@@ -1,5 +1,6 @@
 //! A declared TimeSyncPolicy and the label selectors in it.
 
+use crate::fsm::failover::Figures;
 use crate::tolerances::{Overrides, Preset};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -86,6 +87,8 @@ pub struct PolicySpec {
     pub preset: Preset,
     /// What is different from the preset.
     pub overrides: Overrides,
+    /// When to leave a source and when to come back to it.
+    pub failover: Figures,
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! node, which is also what the agent judges against.
 
 use crate::chrony::ChronyVersion;
+use crate::fsm::failover::Figures;
 use crate::policy::{Mode, PolicySpec};
 use crate::source::{Endpoint, PollRange, Scope, SourceSpec, Timescale};
 use crate::tolerances::Tolerances;
@@ -99,9 +100,27 @@ pub struct PlannedAssociation {
     pub independence: String,
     /// The scale it serves.
     pub timescale: Timescale,
+    /// When it drives: 1 = by the plan, 2 when nobody of 1 can, …; none = never (`use: Vote`, witnesses; plans of an
+    /// older operator, where the role alone tells).
+    #[serde(default)]
+    pub drive_order: Option<u8>,
+    /// Rank among equals, 0…100; multiplies its score.
+    #[serde(default = "whole")]
+    pub weight: u8,
+    /// Its power is failing (declared): it drives last, and is probed closely.
+    #[serde(default)]
+    pub power_failing: bool,
+}
+
+const fn whole() -> u8 {
+    crate::source::FULL_WEIGHT
 }
 
 impl PlannedAssociation {
+    /// [`Self::drive_order`], also of plans that do not have it.
+    pub fn order(&self) -> Option<u8> {
+        self.drive_order.or((self.role == Role::Driver).then_some(1))
+    }
     /// What stands for the independence of the association that it became at `address`. The members of a pool
     /// without a declared `independence` are different servers of different people, each its own root; a pool
     /// with one is one root however many members it has.
@@ -141,6 +160,9 @@ pub struct NodePlan {
     pub associations: Vec<PlannedAssociation>,
     /// The figures in force.
     pub tolerances: Tolerances,
+    /// The figures of failover in force.
+    #[serde(default)]
+    pub failover: Figures,
     /// chrony's main text, policy part (the agent puts its own paths before it). Ends in a newline.
     pub main: String,
     /// chrony's sources text. Ends in a newline.

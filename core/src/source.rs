@@ -96,6 +96,9 @@ impl Default for PollRange {
     }
 }
 
+/// The weight of a source that declares none, and the highest one.
+pub const FULL_WEIGHT: u8 = 100;
+
 /// A TimeSource as declared. Nothing here is trusted until [`crate::snapshot`] has been validated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceSpec {
@@ -125,6 +128,10 @@ pub struct SourceSpec {
     pub independence: Option<String>,
     /// The scale it serves.
     pub timescale: Timescale,
+    /// Rank among equals, 0…[`FULL_WEIGHT`].
+    pub weight: u8,
+    /// Its power is failing: it drives only when nobody else can.
+    pub power_failing: bool,
 }
 
 impl SourceSpec {

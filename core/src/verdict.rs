@@ -15,6 +15,17 @@ pub struct ErrorBound {
     pub carried: bool,
 }
 
+/// The clock runs on alone: no source can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holdover {
+    /// For how long already.
+    pub lasts: Nanos,
+    /// From now until a limit of the policy is reached, by what is known of this oscillator; none = not foreseeable.
+    pub expected_breach: Option<Nanos>,
+    /// The same if the oscillator is as bad as the policy allows for.
+    pub guaranteed_breach: Option<Nanos>,
+}
+
 /// How one association is seen at this node (input to the fleet's comparison and to TimeSource status).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AssociationVerdict {
@@ -48,6 +59,8 @@ pub struct Verdict {
     pub bound: Option<ErrorBound>,
     /// Smallest tolerance left; negative = breach.
     pub headroom: Option<Nanos>,
+    /// No source can be used; none = at least one can, or there never was a bound to carry.
+    pub holdover: Option<Holdover>,
     /// The planned source that chronyd follows now.
     pub selected: Option<String>,
     /// Its tier.

@@ -7,6 +7,8 @@
 //! Here, and only here, an omitted field gets its default. What a value *means* (is this address usable, is this
 //! tolerance sensible) is judged by core's `validate`; a conversion fails only on what can't be said in core's types.
 
+mod failed_over;
+mod failover;
 mod nodetime;
 mod policy;
 mod source;
@@ -14,6 +16,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub use failed_over::failed_over;
 pub use status::{condition, judged, measured};
 
 use crate::common::{LabelOperator, LabelSelector, Mode, Preset, Scope};

@@ -19,6 +19,7 @@
 
 pub mod common;
 pub mod convert;
+pub mod failover;
 pub mod nodetime;
 mod rules;
 pub mod schema;

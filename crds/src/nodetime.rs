@@ -3,10 +3,12 @@
 //! ownership record of every field would cost 2 kB in each object. Everything in it is readable by every agent: nothing secret belongs here.
 
 mod plan;
+mod switch;
 mod words;
 
 pub use plan::{ChronyText, Plan, PlanAssociation, PlanTolerances, PolicyRef, Role};
-pub use words::{AnswerState, AppliedState, Profile, Reachability, ToldRole};
+pub use switch::{HoldoverStatus, Switch};
+pub use words::{AnswerState, AppliedState, Graded, HealthWord, Profile, Reachability, ToldRole, Verified};
 
 use crate::common::{Condition, Time, conditions, time, word};
 use kube::CustomResource;
@@ -173,6 +175,19 @@ pub struct NodeTimeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub usable_voters: Option<i32>,
+    /// No source can be used: for how long, and when a limit will be reached; absent = at least one can.
+    /// Example: {"lastsSeconds": 90, "expectedBreachSeconds": 43000, "guaranteedBreachSeconds": 28000}
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holdover: Option<HoldoverStatus>,
+    /// Which order of sources drives, 2 to 12; absent = 1, as planned. Example: 2
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 12))]
+    pub drive_order: Option<i32>,
+    /// The agent's last switches between sources, oldest first, at most 5.
+    /// Example: [{"id": "3b1f0c1e-2", "from": "dc1-gps", "to": "dc2-gps", "evidence": "dc1-gps does not answer"}]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5), extend("x-kubernetes-list-type" = "atomic"))]
+    pub switches: Vec<Switch>,
     /// When the agent looked, by the node's own clock: for people only. Example: "2026-11-21T23:25:00Z"
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time")]
@@ -306,7 +321,23 @@ pub struct AssociationStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub sample_age_nanoseconds: Option<i64>,
+    /// How failover sees it: Healthy, Suspect, Failed (chronyd does without it), Recovering. Omitted = Healthy.
+    /// Example: "Failed"
+    #[serde(default, skip_serializing_if = "is_healthy")]
+    #[schemars(schema_with = "word")]
+    pub health: HealthWord,
+    /// Its score, 0 to 100: ranks, never takes out. Omitted = 100. Example: 70
+    #[serde(default = "full", skip_serializing_if = "is_full")]
+    #[schemars(range(min = 0, max = 100))]
+    pub score: i32,
+    /// The worst grade of its response, offset, jitter and loss: Good, Fair, Poor. Omitted = Good. Example: "Fair"
+    #[serde(default, skip_serializing_if = "is_good")]
+    #[schemars(schema_with = "word")]
+    pub grade: Graded,
 }
+
+/// A score with nothing against it.
+pub const FULL_SCORE: i32 = 100;
 
 /// The answer to `desired: Retired`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -346,4 +377,19 @@ fn is_zero(count: &i32) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_answering(reachability: &Reachability) -> bool {
     *reachability == Reachability::Answering
+}
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_healthy(health: &HealthWord) -> bool {
+    *health == HealthWord::Healthy
+}
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_good(grade: &Graded) -> bool {
+    *grade == Graded::Good
+}
+fn full() -> i32 {
+    FULL_SCORE
+}
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_full(score: &i32) -> bool {
+    *score == FULL_SCORE
 }

@@ -53,6 +53,24 @@ pub(crate) fn hold() -> Value {
     )
 }
 
+/// A wait: above zero, at most a week.
+pub(crate) fn wait() -> Value {
+    duration_between(
+        "0s",
+        ">",
+        "168h",
+        "must be a duration above 0s, at most 168h; units ns us ms s m h, for example 5m",
+    )
+}
+
+/// Nobody fails before being suspect; the numbers are the defaults of `meantime_core::fsm::failover`.
+pub(crate) fn failover() -> Value {
+    json!([rule(
+        "(has(self.suspectAfter) ? self.suspectAfter : 2) <= (has(self.failAfter) ? self.failAfter : 3)",
+        "suspectAfter (2 unless told) must not be above failAfter (3 unless told): a source is suspect before it fails",
+    )])
+}
+
 fn ordered(warn: &str, max: &str) -> Value {
     let guard = literal(PATTERN);
     json!({

@@ -71,6 +71,16 @@ pub struct TimeSourceSpec {
         extend("x-kubernetes-validations" = rules::timescale())
     )]
     pub timescale: Option<String>,
+    /// Rank among sources that are as good otherwise, 0 to 100: a source's score is multiplied by it when one of several
+    /// may come in again. Omitted = 100. Example: 50
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub weight: Option<i32>,
+    /// Its power, by a signal from outside (a person, a UPS): Failing = it drives only when nobody else can, goes on
+    /// voting, and is probed every 5 s. Omitted = Normal. Example: "Failing"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Power")]
+    pub power: Option<Power>,
 }
 
 /// One NTP server.
@@ -141,6 +151,15 @@ pub enum SourceUse {
     Vote,
     /// Measured, never steered by.
     Witness,
+}
+
+/// The power of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Power {
+    /// As it should be.
+    Normal,
+    /// On battery, or announced to go.
+    Failing,
 }
 
 /// Where a source stands. Atomic, see [`crate::common::LabelSelector`].

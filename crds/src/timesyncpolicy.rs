@@ -1,6 +1,7 @@
 //! TimeSyncPolicy: how right the clocks of which nodes must be, and by which sources.
 
 use crate::common::{Condition, LabelSelector, Mode, Preset, conditions};
+use crate::failover::PolicyFailover;
 use crate::rules;
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -62,6 +63,10 @@ pub struct TimeSyncPolicySpec {
     /// How right the clocks must be. Omitted = the kubernetes preset. Example: {"preset": "newsql", "maxOffset": "80ms"}
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerances: Option<PolicyTolerances>,
+    /// When to leave a source and when to come back to it. Omitted = after 3 unanswered polls, back after proof.
+    /// Example: {"failAfter": 3, "failback": {"every": "300s"}}
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failover: Option<PolicyFailover>,
 }
 
 /// Which sources the nodes of a policy use.

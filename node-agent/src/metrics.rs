@@ -5,6 +5,7 @@
 
 use crate::publish::report::Report;
 use meantime_core::conditions::Status;
+use meantime_core::fsm::failover::Memory;
 use meantime_core::observation::{Answer, Association, Tracking};
 use meantime_core::units::{Nanos, Ppb};
 use meantime_core::verdict::Verdict;
@@ -82,6 +83,7 @@ fn tell(registry: &mut Registry, report: &Report) {
     let up = matches!(observation.answer, Answer::Full { .. });
     registry.register("chrony_up", "Whether chronyd answers", ConstGauge::new(i64::from(up)));
     verdicts(registry, verdict);
+    failovers(registry, report, verdict);
     if let Answer::Full { tracking, associations } = &observation.answer {
         track(registry, tracking);
         sources(registry, associations);
@@ -125,6 +127,57 @@ fn verdicts(registry: &mut Registry, verdict: &Verdict) {
         }
     }
     registry.register("meantime_condition", "Conditions of this node, 1 = in this status", conditions);
+}
+
+fn failovers(registry: &mut Registry, report: &Report, verdict: &Verdict) {
+    let Memory { state, record, .. } = &report.failover;
+    registry.register(
+        "meantime_failover_switches",
+        "Switches of this agent from one source to another",
+        ConstCounter::new(record.count()),
+    );
+    registry.register(
+        "meantime_failover_drive_order",
+        "Which order of sources drives, 1 = as planned",
+        ConstGauge::new(i64::from(state.drive().order())),
+    );
+    registry.register(
+        "meantime_holdover",
+        "1 = no source can be used, the clock runs on alone",
+        ConstGauge::new(i64::from(verdict.holdover.is_some())),
+    );
+    let breach = Gauges::default();
+    let forecasts = verdict.holdover.map(|alone| {
+        [("expected", alone.expected_breach), ("guaranteed", alone.guaranteed_breach)]
+    });
+    for (kind, left) in forecasts.into_iter().flatten() {
+        if let Some(left) = left {
+            breach.get_or_create(&vec![("kind", kind.to_owned())]).set(secs(left));
+        }
+    }
+    registry.register(
+        "meantime_holdover_breach_seconds",
+        "Until a limit of the policy is reached while no source can be used",
+        breach,
+    );
+    let [unanswered, score, health] = std::array::from_fn(|_| Gauges::default());
+    for sight in &report.sights {
+        let labels = vec![
+            ("source_address", sight.sighting.address.to_string()),
+            ("source_name", sight.sighting.source.clone()),
+        ];
+        unanswered.get_or_create(&labels).set(f64::from(sight.sighting.unanswered));
+        score.get_or_create(&labels).set(f64::from(sight.score.points));
+        let is = state.health(sight.sighting.address).unwrap_or_default();
+        for word in ["Healthy", "Suspect", "Failed", "Recovering"] {
+            let mut with_state = labels.clone();
+            with_state.push(("state", word.to_owned()));
+            health.get_or_create(&with_state).set(f64::from(u8::from(is.word() == word)));
+        }
+    }
+    registry.register("meantime_source_unanswered_polls", "Polls in a row without a valid reply", unanswered);
+    registry.register("meantime_source_score", "Health score, 0 to 100: ranks, never takes out", score);
+    registry.register("meantime_source_health", "How failover sees each source, 1 = in this state", health);
 }
 
 fn track(registry: &mut Registry, tracking: &Tracking) {
@@ -222,6 +275,7 @@ mod tests {
             disagreement: None,
             bound: None,
             headroom: None,
+            holdover: None,
             selected: None,
             tier: None,
             usable_voters: 1,
@@ -237,6 +291,10 @@ mod tests {
             outcome: Outcome::Nothing,
             runs: None,
             control: None,
+            failover: Memory::default(),
+            sights: Vec::new(),
+            overlay_hash: None,
+            now: meantime_core::clocks::BootTime(0),
             judged: Some((observation(vec![association("a", -2)]), verdict)),
             max_offset: Nanos(1),
             retired: None,

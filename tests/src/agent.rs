@@ -2,6 +2,7 @@
 
 use crate::lab::{Lab, clock};
 use meantime_core::conf::{Main, Sources};
+use meantime_core::fsm::failover::Figures;
 use meantime_core::policy::Mode;
 use meantime_core::snapshot::{NodePlan, ObjectRef, PlannedAssociation, Role};
 use meantime_core::source::{Endpoint, PollRange, Scope, Timescale};
@@ -92,6 +93,7 @@ impl Node {
             mode: Mode::Observe,
             associations: Vec::new(),
             tolerances,
+            failover: Figures::default(),
             main: String::new(),
             sources: String::new(),
             hash: String::new(),
@@ -144,6 +146,9 @@ impl Node {
             scope: Scope::Local,
             independence: format!("s{at}"),
             timescale: Timescale::Utc,
+            drive_order: None,
+            weight: 100,
+            power_failing: false,
         });
     }
 
@@ -167,7 +172,11 @@ impl Node {
     }
 
     fn hash(&mut self) {
-        let text = format!("{}{}{:?}", self.plan.main, self.plan.sources, self.plan.tolerances);
+        let plan = &self.plan;
+        let text = format!(
+            "{}{}{:?}{:?}{:?}",
+            plan.main, plan.sources, plan.tolerances, plan.failover, plan.associations
+        );
         let hash = text.bytes().fold(7_u64, |hash, byte| hash.wrapping_mul(31) ^ u64::from(byte));
         self.plan.hash = format!("{hash:016x}");
         self.object.spec.plan = Some((&self.plan).into());

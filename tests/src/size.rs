@@ -11,8 +11,8 @@ use meantime_core::snapshot::{NodeFacts, NodePlan, Snapshot};
 use meantime_core::validate::validate;
 use meantime_crds::common::Time;
 use meantime_crds::nodetime::{
-    AgentInfo, AppliedPlan, AppliedState, AssociationStatus, ChronyInfo, ClockInfo, Desired, Plan, Profile,
-    Reachability,
+    AgentInfo, AppliedPlan, AppliedState, AssociationStatus, ChronyInfo, ClockInfo, Desired, Graded, HealthWord, Plan,
+    Profile, Reachability,
 };
 use meantime_crds::{NodeTime, NodeTimeSpec, NodeTimeStatus, TimeSource, TimeSyncPolicy, convert};
 use serde_json::json;
@@ -72,6 +72,9 @@ fn association(number: u32) -> AssociationStatus {
         refid: Some("47505300".to_owned()),
         stratum: Some(2),
         sample_age_nanoseconds: Some(12_345_678_901),
+        health: if number == 3 { HealthWord::Failed } else { HealthWord::Healthy },
+        score: if number == 3 { 70 } else { 100 },
+        grade: if number == 3 { Graded::Poor } else { Graded::Good },
     }
 }
 
@@ -135,6 +138,9 @@ pub fn node_time(name: &str, sources: u32) -> NodeTime {
         voters: Some(format!("{sources}/{sources}")),
         usable_voters: Some(i32::try_from(sources).unwrap()),
         observed_at: Some(Time(now)),
+        holdover: None,
+        drive_order: None,
+        switches: Vec::new(),
         retired: None,
         request: None,
     });

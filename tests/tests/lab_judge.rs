@@ -53,6 +53,9 @@ impl Scene {
                 scope: Scope::Local,
                 independence: format!("s{index}"),
                 timescale: Timescale::Utc,
+                drive_order: Some(1),
+                weight: 100,
+                power_failing: false,
             });
         }
         let mut tolerances = Preset::Kubernetes.tolerances();
@@ -62,6 +65,7 @@ impl Scene {
             mode: Mode::Observe,
             associations,
             tolerances,
+            failover: meantime_core::fsm::failover::Figures::default(),
             main: String::new(),
             sources: String::new(),
             hash: "h".into(),

@@ -9,7 +9,7 @@ use super::interval::Interval;
 use super::message::{Scene, Warnings};
 use super::sources::{self, Voters};
 use super::view::{self, View};
-use super::{Circumstances, Figures, JudgeState, warnings};
+use super::{Circumstances, Figures, JudgeState, holdover, warnings};
 use crate::chrony::Letter;
 use crate::clocks::BootTime;
 use crate::conditions::{Conditions, Judgement, Reason, Status};
@@ -399,6 +399,5 @@ fn frequency_and_age(
 fn forecast(state: &JudgeState, figures: &Figures, plan: &NodePlan) -> Option<Nanos> {
     let (good, bound) = (state.good.as_ref()?, figures.bound?);
     let left = plan.tolerances.max_error_bound.scaled(9, 10) - bound.guaranteed;
-    let rate = good.growth(plan.tolerances.guaranteed_rate);
-    (rate.0 > 0).then(|| left.max(Nanos::ZERO).scaled(1_000_000_000, rate.0))
+    holdover::time_to(left.max(Nanos::ZERO), good.growth(plan.tolerances.guaranteed_rate))
 }

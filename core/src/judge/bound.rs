@@ -169,6 +169,14 @@ impl Good {
     pub fn widen(&mut self, bound: ErrorBound) {
         self.floor = self.floor.max(bound.guaranteed);
     }
+    /// How fast the clock moves when nobody corrects it.
+    pub const fn drift(&self) -> Ppb {
+        self.drift
+    }
+    /// How fast the expected bound grows, by what is known of this oscillator.
+    pub fn expected_growth(&self) -> Ppb {
+        self.expected_rate + self.drift.abs()
+    }
     /// How fast a carried bound may grow.
     pub fn growth(&self, rate: Ppb) -> Ppb {
         rate.abs() + self.drift.abs()

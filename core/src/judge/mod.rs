@@ -26,6 +26,7 @@ mod disruption;
 mod feasible;
 mod group;
 mod hold;
+mod holdover;
 mod interval;
 mod message;
 mod polls;
@@ -42,7 +43,7 @@ use crate::observation::{Answer, Observation};
 use crate::snapshot::NodePlan;
 use crate::tolerances::Tolerances;
 use crate::units::Nanos;
-use crate::verdict::{ErrorBound, Verdict};
+use crate::verdict::{ErrorBound, Holdover, Verdict};
 use hold::{Hold, Pace};
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +82,9 @@ pub struct JudgeState {
     /// TimeSynchronized was told True or False at the last look.
     told: bool,
     following: Option<(String, u8)>,
+    /// No usable source since.
+    alone_since: Option<BootTime>,
+    holdover: Option<Holdover>,
 }
 
 /// A disruption that is not over.
@@ -185,6 +189,11 @@ impl JudgeState {
         now: BootTime,
     ) -> (Judgement, Judgement) {
         let limits = &plan.tolerances;
+        self.alone_since = figures.alone.then(|| self.alone_since.unwrap_or(now));
+        self.holdover = match (self.alone_since, &self.good) {
+            (Some(since), Some(good)) => holdover::of(since, good, figures, limits, now),
+            (None, _) | (_, None) => None,
+        };
         let unknown = self.disrupted.is_some() || around.booting;
         let over = self.baselines.weight().is_some_and(|weight| weight > limits.max_offset);
         let infeasible = self.feasibility.infeasible(plan);
@@ -272,6 +281,7 @@ impl JudgeState {
             disagreement: shown.disagreement,
             bound: shown.bound,
             headroom: Self::headroom(&shown, &plan.tolerances),
+            holdover: self.holdover.filter(|_| !hidden),
             selected: self.following.as_ref().map(|(name, _)| name.clone()),
             tier: self.following.as_ref().map(|(_, tier)| *tier),
             usable_voters: self.voters.usable,

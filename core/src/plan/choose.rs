@@ -2,7 +2,9 @@
 //!
 //! **Who drives.** The *driving tier* is the lowest tier number with a source that may drive. Its drivers are those in
 //! the node's own zone; if it has none there, all of the tier. Everybody else who is no witness votes, whatever
-//! the tier: standbys that do not vote can not outvote a lying tier 1 (measured).
+//! the tier: standbys that do not vote can not outvote a lying tier 1 (measured). Should all drivers fail, the agent
+//! moves the drive by the *drive order*: the same tier's other zones, then the next tier, at home first. A source whose
+//! power is failing comes after all others: it is used while it lasts, and not missed when it goes.
 //!
 //! **Who is left out** when the declared weight is above twelve: first each independent root gets one place –
 //! twelve servers behind one antenna are one opinion – in the order driving tier's drivers, tier, zone (own, none
@@ -13,7 +15,7 @@ use super::finding::{Finding, Sample};
 use crate::conf::{Kind, SourceLine, Sources};
 use crate::names::MAX_ASSOCIATIONS;
 use crate::snapshot::{PlannedAssociation, Role};
-use crate::source::{Endpoint, Use};
+use crate::source::{Endpoint, SourceSpec, Use};
 use crate::tolerances::Tolerances;
 use crate::validate::ValidSource;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,10 +35,7 @@ pub(super) fn choose(sources: &[&ValidSource<'_>], zone: Option<&str>) -> Choice
     let places = places(sources, zone);
     let chosen =
         || sources.iter().zip(&places).filter(|(_, places)| **places > 0).map(|(source, _)| source.spec());
-    let driving = chosen().filter(|spec| spec.usage == Use::Drive).map(|spec| spec.tier).min();
-    let drives = |spec: &crate::source::SourceSpec| spec.usage == Use::Drive && Some(spec.tier) == driving;
-    let at_home = |spec: &crate::source::SourceSpec| zone.is_some() && spec.zone.as_deref() == zone;
-    let any_at_home = chosen().any(|spec| drives(spec) && at_home(spec));
+    let orders = Orders::of(chosen(), zone);
 
     let mut choice = Choice { associations: Vec::new(), lines: Sources::default(), dropped: Vec::new() };
     for (source, places) in sources.iter().zip(&places) {
@@ -45,9 +44,10 @@ pub(super) fn choose(sources: &[&ValidSource<'_>], zone: Option<&str>) -> Choice
             choice.dropped.push(spec.name.clone());
             continue;
         }
+        let order = orders.of_source(spec);
         let role = match spec.usage {
             Use::Witness => Role::Witness,
-            Use::Drive if drives(spec) && (at_home(spec) || !any_at_home) => Role::Driver,
+            Use::Drive if order == Some(1) => Role::Driver,
             Use::Drive | Use::Vote => Role::Voter,
         };
         let address = source.address().clone();
@@ -72,10 +72,45 @@ pub(super) fn choose(sources: &[&ValidSource<'_>], zone: Option<&str>) -> Choice
             scope: spec.scope,
             independence: spec.root().to_owned(),
             timescale: spec.timescale.clone(),
+            drive_order: order,
+            weight: spec.weight,
+            power_failing: spec.power_failing,
         });
     }
     choice.dropped.sort_unstable();
     choice
+}
+
+/// Who drives first, who next: by failing power (those last), tier, and within a tier those at home before the others.
+struct Orders<'z> {
+    zone: Option<&'z str>,
+    /// Tiers with a driver in the node's own zone.
+    homes: BTreeSet<(bool, u8)>,
+    steps: Vec<(bool, u8, bool)>,
+}
+
+impl<'z> Orders<'z> {
+    fn of<'s>(chosen: impl Iterator<Item = &'s SourceSpec>, zone: Option<&'z str>) -> Self {
+        let drivers: Vec<&SourceSpec> = chosen.filter(|spec| spec.usage == Use::Drive).collect();
+        let at_home = |spec: &&&SourceSpec| zone.is_some() && spec.zone.as_deref() == zone;
+        let homes = drivers.iter().filter(at_home).map(|spec| (spec.power_failing, spec.tier)).collect();
+        let mut orders = Self { zone, homes, steps: Vec::new() };
+        let steps: BTreeSet<_> = drivers.iter().map(|spec| orders.step(spec)).collect();
+        orders.steps = steps.into_iter().collect();
+        orders
+    }
+
+    fn step(&self, spec: &SourceSpec) -> (bool, u8, bool) {
+        let tier = (spec.power_failing, spec.tier);
+        let away = self.homes.contains(&tier) && spec.zone.as_deref() != self.zone;
+        (tier.0, tier.1, away)
+    }
+
+    /// 1 = drives by the plan; none = never.
+    fn of_source(&self, spec: &SourceSpec) -> Option<u8> {
+        let at = self.steps.iter().position(|step| *step == self.step(spec))?;
+        if spec.usage == Use::Drive { u8::try_from(at + 1).ok() } else { None }
+    }
 }
 
 /// How many associations each source gets, in the order given; 0 = left out.

@@ -1,5 +1,7 @@
 //! One word for a whole plan.
 
+use crate::fsm::failover::score::Limits;
+use crate::fsm::failover::{Failback, Figures};
 use crate::policy::Mode;
 use crate::snapshot::{NodePlan, ObjectRef, PlannedAssociation, Role};
 use crate::source::{Endpoint, PollRange, Scope, Timescale};
@@ -10,7 +12,7 @@ use sha2::{Digest, Sha256};
 /// policy's generation is left out: an edit without effect on a node is no change of its plan. Every struct is
 /// taken apart by name, so that a new field can not be forgotten.
 pub(super) fn of(plan: &NodePlan) -> String {
-    let NodePlan { policy, mode, associations, tolerances, main, sources, hash: _ } = plan;
+    let NodePlan { policy, mode, associations, tolerances, failover, main, sources, hash: _ } = plan;
     let ObjectRef { name, uid, generation: _ } = policy;
     let mut sink = Sink(Sha256::new());
     sink.text(name);
@@ -20,6 +22,7 @@ pub(super) fn of(plan: &NodePlan) -> String {
         Mode::Managed => "Managed",
     });
     sink.tolerances(tolerances);
+    sink.failover(failover);
     sink.number(associations.len());
     for association in associations {
         sink.association(association);
@@ -72,6 +75,34 @@ impl Sink {
         self.number(step_at_boot);
     }
 
+    fn failover(&mut self, figures: &Figures) {
+        let Figures {
+            suspect_after,
+            fail_after,
+            probes,
+            jitter,
+            max_reference_age,
+            flap_window,
+            verify_checks,
+            verify_spacing,
+            verify_later,
+            watch,
+            failback: Failback { every, tries, score, checks, spacing },
+            limits: Limits { response, offset, jitter: most_jitter, stratum },
+        } = figures;
+        for count in [suspect_after, fail_after, probes, verify_checks, tries, checks] {
+            self.number(count);
+        }
+        for span in [jitter, max_reference_age, flap_window, verify_spacing, verify_later, watch, every, spacing] {
+            self.number(span.0);
+        }
+        for span in [response, offset, most_jitter] {
+            self.number(span.0);
+        }
+        self.number(score);
+        self.number(stratum);
+    }
+
     fn association(&mut self, association: &PlannedAssociation) {
         let PlannedAssociation {
             source,
@@ -83,6 +114,9 @@ impl Sink {
             scope,
             independence,
             timescale,
+            drive_order,
+            weight,
+            power_failing,
         } = association;
         self.text(source);
         self.number(tier);
@@ -113,6 +147,9 @@ impl Sink {
             Scope::Public => "Public",
         });
         self.text(independence);
+        self.option(*drive_order);
+        self.number(weight);
+        self.number(power_failing);
         match timescale {
             Timescale::Utc => self.text("utc"),
             Timescale::Smear(name) => {

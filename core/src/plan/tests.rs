@@ -1,5 +1,5 @@
 use super::*;
-use crate::policy::PolicySpec;
+use crate::policy::{Mode, PolicySpec};
 use crate::snapshot::{NodeFacts, ObjectKind, Role, Snapshot, Undecodable};
 use crate::source::{PollRange, SourceSpec, Timescale, Use};
 use crate::tolerances::{Overrides, Preset};

@@ -3,7 +3,8 @@
 use crate::names::LABEL_ZONE;
 use crate::policy::{Mode, PolicySpec, Selector};
 use crate::snapshot::{NodeFacts, Snapshot};
-use crate::source::{Endpoint, PollRange, Scope, SourceSpec, Timescale, Use};
+use crate::fsm::failover::Figures;
+use crate::source::{Endpoint, FULL_WEIGHT, PollRange, Scope, SourceSpec, Timescale, Use};
 use crate::tolerances::{Overrides, Preset};
 use std::collections::BTreeMap;
 
@@ -23,6 +24,8 @@ pub(crate) fn server(name: &str, tier: u8, address: &str) -> SourceSpec {
         zone: None,
         independence: None,
         timescale: Timescale::Utc,
+        weight: FULL_WEIGHT,
+        power_failing: false,
     }
 }
 
@@ -58,6 +61,7 @@ pub(crate) fn policy(name: &str) -> PolicySpec {
         mode: Mode::Observe,
         preset: Preset::Kubernetes,
         overrides: Overrides::default(),
+        failover: Figures::default(),
     }
 }
 

@@ -17,7 +17,7 @@ impl NodeTime {
 
 impl From<&NodePlan> for Plan {
     fn from(plan: &NodePlan) -> Self {
-        let NodePlan { policy, mode, associations, tolerances, main, sources, hash } = plan;
+        let NodePlan { policy, mode, associations, tolerances, failover, main, sources, hash } = plan;
         Self {
             hash: hash.clone(),
             policy: PolicyRef {
@@ -29,6 +29,7 @@ impl From<&NodePlan> for Plan {
             chrony: ChronyText { main: main.clone(), sources: sources.clone() },
             associations: associations.iter().map(Into::into).collect(),
             tolerances: tolerances.into(),
+            failover: super::failover::unusual(failover),
         }
     }
 }
@@ -36,7 +37,7 @@ impl From<&NodePlan> for Plan {
 impl Plan {
     /// The plan in core's types. `node` names the object in errors.
     pub fn to_core(&self, node: &str) -> Result<NodePlan, ConvertError> {
-        let Self { hash, policy, mode, chrony, associations, tolerances } = self;
+        let Self { hash, policy, mode, chrony, associations, tolerances, failover } = self;
         let at = At { kind: "NodeTime", name: node };
         Ok(NodePlan {
             policy: ObjectRef {
@@ -50,6 +51,7 @@ impl Plan {
                 .map(|planned| association(&at, planned))
                 .collect::<Result<_, _>>()?,
             tolerances: tolerances_to_core(&at, tolerances)?,
+            failover: super::failover::to_core(&at, "plan.failover", failover.as_ref())?,
             main: chrony.main.clone(),
             sources: chrony.sources.clone(),
             hash: hash.clone(),
@@ -69,6 +71,9 @@ impl From<&PlannedAssociation> for PlanAssociation {
             scope,
             independence,
             timescale,
+            drive_order,
+            weight,
+            power_failing,
         } = planned;
         Self {
             source: source.clone(),
@@ -86,6 +91,9 @@ impl From<&PlannedAssociation> for PlanAssociation {
             scope: (*scope).into(),
             independence: independence.clone(),
             timescale: timescale_text(timescale),
+            drive_order: drive_order.map(i32::from),
+            weight: i32::from(*weight),
+            power_failing: *power_failing,
         }
     }
 }
@@ -114,6 +122,9 @@ fn association(at: &At<'_>, planned: &PlanAssociation) -> Result<PlannedAssociat
         scope: planned.scope.into(),
         independence: planned.independence.clone(),
         timescale: timescale(Some(&planned.timescale)),
+        drive_order: planned.drive_order.map(|order| at.number(&field("driveOrder"), order)).transpose()?,
+        weight: at.number(&field("weight"), planned.weight)?,
+        power_failing: planned.power_failing,
     })
 }
 

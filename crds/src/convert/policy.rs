@@ -25,6 +25,7 @@ impl TimeSyncPolicy {
             mode: spec.mode.map_or_else(Mode::default, Into::into),
             preset: tolerances.preset.map(Into::into).unwrap_or_default(),
             overrides: overrides(&at, &tolerances)?,
+            failover: super::failover::to_core(&at, "failover", spec.failover.as_ref())?,
             name,
         })
     }

@@ -1,9 +1,9 @@
 //! TimeSource → SourceSpec, with every default of a source.
 
 use super::{At, ConvertError, timescale};
-use crate::timesource::TimeSource;
+use crate::timesource::{Power, TimeSource};
 use kube::ResourceExt;
-use meantime_core::source::{Endpoint, PollRange, Scope, SourceSpec, Use};
+use meantime_core::source::{Endpoint, FULL_WEIGHT, PollRange, Scope, SourceSpec, Use};
 use std::net::IpAddr;
 
 /// NTP's port.
@@ -55,6 +55,8 @@ impl TimeSource {
             zone: spec.location.as_ref().and_then(|location| location.zone.clone()),
             independence: spec.independence.clone(),
             timescale: timescale(spec.timescale.as_deref()),
+            weight: spec.weight.map_or(Ok(FULL_WEIGHT), |weight| at.number("weight", weight))?,
+            power_failing: spec.power == Some(Power::Failing),
             name,
         })
     }

@@ -2,7 +2,7 @@
 
 use super::count;
 use crate::common::{Condition, Time};
-use crate::nodetime::{AssociationStatus, NodeTimeStatus, Reachability};
+use crate::nodetime::{AssociationStatus, FULL_SCORE, Graded, HealthWord, NodeTimeStatus, Reachability};
 use jiff::Timestamp;
 use meantime_core::conditions::{Conditions, Status};
 use meantime_core::observation::{Answer, Association, Observation};
@@ -78,6 +78,7 @@ pub fn measured(status: &mut NodeTimeStatus, observation: &Observation, verdict:
     status.tier = verdict.tier.map(i32::from);
     status.voters = Some(format!("{}/{}", verdict.usable_voters, verdict.voters));
     status.usable_voters = Some(count(verdict.usable_voters));
+    status.holdover = verdict.holdover.as_ref().map(super::failed_over::holdover);
     status.boot_id = Some(observation.boot_id.clone());
     status.observed_at = Some(Time(now));
 }
@@ -106,6 +107,9 @@ fn association(seen: &Association, judged: &AssociationVerdict) -> AssociationSt
         refid: seen.packet.as_ref().map(|packet| format!("{:08X}", packet.refid)),
         stratum: seen.packet.as_ref().map(|packet| i32::from(packet.stratum)),
         sample_age_nanoseconds: seen.sample_age.map(|age| age.0),
+        health: HealthWord::default(),
+        score: FULL_SCORE,
+        grade: Graded::default(),
     }
 }
 

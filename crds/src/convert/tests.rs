@@ -163,6 +163,9 @@ pub(crate) fn node_plan() -> NodePlan {
         scope: CoreScope::Site,
         independence: "gps".into(),
         timescale,
+        drive_order: (name == "b").then_some(2),
+        weight: if name == "b" { 40 } else { 100 },
+        power_failing: name == "b",
     };
     let mut tolerances = CorePreset::Mifid2.tolerances();
     tolerances.max_frequency_error = Some(meantime_core::units::Ppb(1234));
@@ -179,6 +182,11 @@ pub(crate) fn node_plan() -> NodePlan {
             ),
         ],
         tolerances,
+        failover: meantime_core::fsm::failover::Figures {
+            suspect_after: 1,
+            jitter: Nanos::from_millis(1_500),
+            ..meantime_core::fsm::failover::Figures::default()
+        },
         main: "minsources 2\n".into(),
         sources: "server fd00::1 iburst\n".into(),
         hash: "9f86d081884c7d65".into(),
@@ -276,6 +284,7 @@ fn verdict(unanswered: &[u32]) -> Verdict {
         disagreement: None,
         bound: Some(ErrorBound { expected: Nanos(400_000), guaranteed: Nanos(410_000), carried: true }),
         headroom: Some(Nanos(-11_000_000)),
+        holdover: None,
         selected: Some("dc1-gps".into()),
         tier: Some(1),
         usable_voters: 1,

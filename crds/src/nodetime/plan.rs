@@ -1,6 +1,7 @@
 //! `NodeTime.spec.plan`: what one node does, as text for its chronyd and as types for its judge.
 
 use crate::common::{Mode, Preset, Scope};
+use crate::failover::PolicyFailover;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,9 @@ pub struct Plan {
     pub associations: Vec<PlanAssociation>,
     /// The figures in force. Example: {"preset": "kubernetes", "maxOffsetNanoseconds": 50000000}
     pub tolerances: PlanTolerances,
+    /// The figures of failover that are not the usual ones. Omitted = all are. Example: {"jitter": "1s"}
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failover: Option<PolicyFailover>,
 }
 
 /// The policy behind a plan.
@@ -97,6 +101,17 @@ pub struct PlanAssociation {
     #[serde(default = "utc", skip_serializing_if = "is_utc")]
     #[schemars(length(max = 63))]
     pub timescale: String,
+    /// When it drives: 1 = by this plan, 2 when none of 1 can, 1 to 12; absent = it only votes or is measured. Example: 2
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 12))]
+    pub drive_order: Option<i32>,
+    /// Rank among equals, 0 to 100. Omitted = 100. Example: 50
+    #[serde(default = "whole", skip_serializing_if = "is_whole")]
+    #[schemars(range(min = 0, max = 100))]
+    pub weight: i32,
+    /// Whether its power is failing: it is probed closely. Omitted = false. Example: false
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub power_failing: bool,
 }
 
 /// The part that an association plays.
@@ -155,6 +170,13 @@ pub struct PlanTolerances {
 
 // What is usual is left out of stored plans and reports (a NodeTime stays small); the same defaults as TimeSource's.
 
+fn whole() -> i32 {
+    100
+}
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_whole(weight: &i32) -> bool {
+    *weight == whole()
+}
 fn ntp() -> i32 {
     123
 }

@@ -82,6 +82,60 @@ pub enum AnswerState {
     Unknown,
 }
 
+/// How failover sees a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HealthWord {
+    /// It works.
+    #[default]
+    Healthy,
+    /// Some polls unanswered, or in doubt.
+    Suspect,
+    /// chronyd does without it.
+    Failed,
+    /// It answers again and proves itself.
+    Recovering,
+    /// A word of another version; never written.
+    #[serde(other)]
+    Unknown,
+}
+
+/// How good a source is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Graded {
+    /// Nothing against it.
+    #[default]
+    Good,
+    /// Worth a look.
+    Fair,
+    /// Poor.
+    Poor,
+    /// A word of another version; never written.
+    #[serde(other)]
+    Unknown,
+}
+
+/// How a switch stood up to being checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verified {
+    /// No other source has updated the clock yet.
+    Waiting,
+    /// The first checks are under way.
+    Checking,
+    /// They passed; one more later.
+    Passed,
+    /// That too; it is watched.
+    Watching,
+    /// To the end.
+    Held,
+    /// A check failed.
+    Failed,
+    /// Not watched to the end: another switch, or a restart of the machine.
+    Ended,
+    /// A word of another version; never written.
+    #[serde(other)]
+    Unknown,
+}
+
 impl From<core::observation::ClockProfile> for Profile {
     fn from(profile: core::observation::ClockProfile) -> Self {
         match profile {

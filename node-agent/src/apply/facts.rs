@@ -91,6 +91,15 @@ impl Facts {
         facts
     }
 
+    /// Lines that are left out of the file on purpose (failover on a chronyd without `selectopts`) are no difference.
+    pub fn left_out(&mut self, identities: BTreeSet<String>) {
+        if self.answered {
+            for identity in identities {
+                self.present.entry(identity).or_insert(1);
+            }
+        }
+    }
+
     /// How chronyd's associations differ from the lines, if they do. A pool may have fewer than it asks for.
     pub fn differs(&self, lines: &Sources) -> Option<String> {
         for line in &lines.0 {

@@ -31,6 +31,7 @@ fn change(generation: i64, main: &str, hosts: &str) -> Arc<Change> {
         mode: Mode::Observe,
         associations: vec![],
         tolerances: Preset::Kubernetes.tolerances(),
+        failover: meantime_core::fsm::failover::Figures::default(),
         main: main.into(),
         sources: lines(hosts).render(),
         hash: format!("{main}-{hosts}"),

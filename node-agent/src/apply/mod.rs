@@ -78,6 +78,7 @@ pub async fn admit(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use meantime_core::fsm::failover::Figures;
     use meantime_core::ledger::Fence;
     use meantime_core::policy::Mode;
     use meantime_core::snapshot::{NodePlan, ObjectRef, PlannedAssociation, Role};
@@ -96,6 +97,9 @@ mod tests {
             scope: Scope::Local,
             independence: "s".into(),
             timescale: Timescale::Utc,
+            drive_order: Some(1),
+            weight: 100,
+            power_failing: false,
         }];
         NodePlan {
             policy: ObjectRef { name: "p".into(), uid: "u".into(), generation: 1 },
@@ -104,6 +108,7 @@ mod tests {
             sources: Sources::of(&associations).unwrap().render(),
             associations,
             tolerances,
+            failover: Figures::default(),
             hash: "h".into(),
         }
     }

@@ -1,6 +1,6 @@
 //! One look: clocks, chronyd's answers, judgement, and what follows from it here.
 
-use super::Engine;
+use super::{Engine, failover};
 use crate::apply::{facts, machine};
 use crate::clock;
 use crate::observe::assemble::{Frame, assemble};
@@ -28,6 +28,7 @@ impl Engine {
             self.ends.counters.looks_failed.fetch_add(1, Ordering::Relaxed);
         }
         let identities: Vec<_> = looked.iter().flat_map(|looked| &looked.sources).map(identity).collect();
+        let told = looked.as_ref().map(failover::seen).unwrap_or_default();
         let Some(plan) = &self.plan else { return };
         let frame = Frame {
             clocks,
@@ -39,7 +40,11 @@ impl Engine {
         let (state, verdict) = judge(&self.judge, &observation, plan);
         self.judge = state;
         self.follow(&observation, &verdict).await;
-        let facts = facts::Facts::of(&observation, &identities, Some(&verdict));
+        self.fail_over(&told, &observation, &verdict).await;
+        let mut facts = facts::Facts::of(&observation, &identities, Some(&verdict));
+        if let Some(plan) = &self.plan {
+            facts.left_out(self.failover.lines.absent(plan));
+        }
         let runs = self.supervisor.is_running()
             && self.supervisor.running().map(|wanted| &wanted.main) == self.apply.main.as_ref();
         self.judged = Some((observation, verdict));
@@ -53,7 +58,12 @@ impl Engine {
     fn schedule(&mut self) {
         let pause = match (self.args.observe_interval, &self.judged) {
             (Some(fixed), _) => Nanos(i64::try_from(fixed.as_nanos()).unwrap_or(i64::MAX)),
-            (None, Some((observation, _))) => pace::pause(observation, self.apply.is_busy()),
+            (None, Some((observation, verdict))) => {
+                // Whoever is missed is looked at more often: three polls of 64 s should not become four.
+                let missed = verdict.associations.iter().any(|one| one.unanswered > 0);
+                let attentive = self.apply.is_busy() || missed || self.failover.record.is_checking();
+                pace::pause(observation, attentive)
+            }
             (None, None) => pace::ATTENTIVE,
         };
         self.next_look = clock::boottime() + pause;
@@ -129,6 +139,7 @@ impl Engine {
         }
         if newly_disrupted {
             let _ = self.ends.asks.try_send(Ask::Rebuild);
+            self.start_over().await;
         }
         if let Answer::Full { tracking, .. } = &observation.answer {
             self.ends.ready.store(true, Ordering::Relaxed);

@@ -4,6 +4,7 @@
 //! **In:** NodeTimes from [`crate::publish`], chronyd's answers, the clocks. **Out:** actions on chronyd, the ledger,
 //! a [`Report`] after every turn. **Must never** wait for the API server.
 
+mod failover;
 mod look;
 mod plan;
 
@@ -14,6 +15,7 @@ use crate::files::{FileError, Paths};
 use crate::ledger::LedgerFile;
 use crate::metrics::Counters;
 use crate::observe::client::{AskError, Client};
+use crate::publish::cadence;
 use crate::publish::report::Report;
 use crate::publish::{Ask, Incoming};
 use crate::supervise::Supervisor;
@@ -26,6 +28,8 @@ use meantime_candm::{Reply, Request};
 use meantime_core::chrony::ChronyVersion;
 use meantime_core::clocks::BootTime;
 use meantime_core::conf::{BadLocal, Local};
+use meantime_core::fsm::failover::sight::Sight;
+use meantime_core::fsm::failover::{Memory, Overlay};
 use meantime_core::judge::JudgeState;
 use meantime_core::ledger::HeldPlan;
 use meantime_core::names::CONDITION_BOOT_TIME;
@@ -107,6 +111,13 @@ pub struct Engine {
     clients: u64,
     rival: LastSeen,
     control: Option<ClockControl>,
+    /// What failover remembers, and what it made of the last look.
+    failover: Memory,
+    sights: Vec<Sight>,
+    overlay: Overlay,
+    /// Differs between nodes and stays on each: spreads them over jitters.
+    phase: u64,
+    retried_absent: BootTime,
     /// Who sets this host's clock at boot; none = its plan is not Managed.
     protection: Option<Protection>,
     generation: Option<i64>,
@@ -141,9 +152,13 @@ impl Engine {
             Program { path: args.chronyd.clone(), user: args.chronyd_user.clone(), paths: paths.clone() };
         let supervisor = Supervisor::new(program, boot_id.clone(), boot);
         let now = clock::boottime();
+        let failover: Option<Memory> =
+            ledger.ledger.failover.clone().and_then(|value| serde_json::from_value(value).ok());
+        let phase = cadence::fnv(args.node.as_bytes());
         Ok(Self {
             local,
             clocks: Clocks::default(),
+            failover: failover.unwrap_or_default().of_boot(&boot_id),
             boot_id,
             version: None,
             supervisor,
@@ -155,6 +170,10 @@ impl Engine {
             clients: 0,
             rival: None,
             control: None,
+            sights: Vec::new(),
+            overlay: Overlay::default(),
+            phase,
+            retried_absent: now,
             protection: None,
             generation: ledger.ledger.fence.as_ref().map(|fence| fence.generation),
             waiting: None,
@@ -354,6 +373,7 @@ impl Engine {
         }
         self.ledger.ledger.sequence = self.ends.counters.sequence.load(Ordering::Relaxed);
         self.ledger.ledger.judge = serde_json::to_value(&self.judge).ok();
+        self.ledger.ledger.failover = serde_json::to_value(&self.failover).ok();
         if let Err(error) = self.ledger.save() {
             error!(%error, "the ledger was not written; the agent goes on without");
         }
@@ -372,6 +392,10 @@ impl Engine {
             control: self.control.clone(),
             protection: self.protection.clone(),
             judged: self.judged.clone(),
+            failover: self.failover.clone(),
+            sights: self.sights.clone(),
+            overlay_hash: failover::overlay_hash(&self.overlay, &self.sights),
+            now: clock::boottime(),
             max_offset,
             retired: self.retired.clone(),
             answered: self.ledger.ledger.answered.clone(),

@@ -9,7 +9,8 @@ use crate::supervise::machine::Event as DaemonEvent;
 use meantime_candm::Request;
 use meantime_core::judge::{JudgeState, acknowledge};
 use meantime_core::ledger::{Admission, Answered, Fence, HeldPlan, Origin, Refused, admit};
-use meantime_core::observation::ClockProfile;
+use meantime_core::fsm::failover::Memory;
+use meantime_core::observation::{Answer, ClockProfile};
 use meantime_crds::nodetime::{Desired, NodeTime};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -87,7 +88,7 @@ impl Engine {
                 }
             }
         }
-        self.answer(object);
+        self.answer(object).await;
         match object.plan() {
             Ok(Some(plan)) => {
                 let held = HeldPlan { fence: offered, plan };
@@ -136,8 +137,9 @@ impl Engine {
     }
 
     /// A person's request, once.
-    fn answer(&mut self, object: &NodeTime) {
+    async fn answer(&mut self, object: &NodeTime) {
         let Some(request) = &object.spec.request else { return };
+        let answers = self.judged.as_ref().is_some_and(|(seen, _)| matches!(seen.answer, Answer::Full { .. }));
         let known = self.ledger.ledger.answered.as_ref();
         if known.is_some_and(|known| known.id == request.id && known.verb == request.verb) {
             return;
@@ -147,7 +149,17 @@ impl Engine {
                 self.judge = acknowledge(&self.judge);
                 (true, "acknowledged: a new baseline is built from what the sources say now")
             }
-            _ => (false, "this agent does not know that request"),
+            "reselect" if answers => {
+                self.failover.state.reselect();
+                self.order(&Request::Reselect).await;
+                (true, "chronyd selects anew; the best order of sources that works drives from the next look on")
+            }
+            "resync" if answers => match self.burst().await {
+                0 => (false, "no Local or Site source may be asked out of turn (Public ones never are)"),
+                _ => (true, "fresh samples were asked for; the clock is slewed to them, never stepped"),
+            },
+            "reselect" | "resync" => (false, "chronyd does not answer now; ask again with another id"),
+            _ => (false, "this agent knows acknowledge, reselect and resync"),
         };
         info!(verb = request.verb, id = request.id, done, message, "request");
         self.ledger.ledger.answered = Some(Answered {
@@ -171,7 +183,7 @@ impl Engine {
         self.execute(actions).await;
     }
 
-    async fn execute(&mut self, actions: Vec<Action>) {
+    pub(super) async fn execute(&mut self, actions: Vec<Action>) {
         let judged = self.apply.judged();
         if self.plan != judged {
             self.plan = judged;
@@ -181,6 +193,10 @@ impl Engine {
         while let Some(action) = queue.pop_front() {
             match action {
                 Action::Write(lines) => {
+                    let lines = match &self.plan {
+                        Some(plan) => self.failover.lines.under(&lines, plan),
+                        None => lines,
+                    };
                     let written = self
                         .paths
                         .make()
@@ -241,6 +257,7 @@ impl Engine {
                 self.judge = JudgeState::default();
                 (self.judged, self.plan, self.control, self.rival) = (None, None, None, None);
                 self.protection = None;
+                (self.failover, self.sights) = (Memory::default().of_boot(&self.boot_id), Vec::new());
                 self.retiring = false;
                 self.retired = Some(done.to_owned());
                 self.ends.ready.store(true, std::sync::atomic::Ordering::Relaxed);

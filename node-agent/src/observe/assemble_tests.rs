@@ -19,6 +19,9 @@ fn planned(source: &str, endpoint: Endpoint, independence: &str) -> PlannedAssoc
         scope: Scope::Local,
         independence: independence.into(),
         timescale: Timescale::Utc,
+        drive_order: None,
+        weight: 100,
+        power_failing: false,
     }
 }
 

@@ -6,7 +6,7 @@
 
 use meantime_core::clocks::BootTime;
 use meantime_core::units::Nanos;
-use meantime_crds::nodetime::{NodeTimeStatus, Reachability};
+use meantime_crds::nodetime::{HealthWord, NodeTimeStatus, Reachability, Switch, Verified};
 
 /// At least this often, ± 10 %.
 pub const HEARTBEAT: Nanos = Nanos::from_secs(300);
@@ -32,6 +32,7 @@ struct Part {
     usable: bool,
     rejected: bool,
     reachability: Reachability,
+    health: HealthWord,
 }
 
 /// What makes a change urgent: everything in it is compared for equality.
@@ -72,11 +73,17 @@ impl Digest {
                             Reachability::Losing => Reachability::Answering,
                             other => other,
                         },
+                        health: match a.health {
+                            HealthWord::Suspect => HealthWord::Healthy,
+                            other => other,
+                        },
                     })
                     .collect(),
                 generation: status.observed_generation,
                 rest: format!(
-                    "{:?}{:?}{:?}{:?}{:?}{:?}",
+                    "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
+                    status.drive_order,
+                    status.switches.iter().map(switched).collect::<Vec<_>>(),
                     status.applied,
                     status.clock,
                     status.chrony,
@@ -101,6 +108,12 @@ impl Digest {
         };
         (moved || self.source != before.source).then_some(MINOR)
     }
+}
+
+/// What is news of a switch: that it is, where it went, how it ended. The checks on the way are not.
+fn switched(switch: &Switch) -> (&str, Option<&str>, bool, bool) {
+    let ended = matches!(switch.verification, Verified::Held | Verified::Ended);
+    (&switch.id, switch.to.as_deref(), switch.verification == Verified::Failed, ended)
 }
 
 /// The writer's memory.
@@ -167,7 +180,7 @@ impl Cadence {
 }
 
 /// FNV-1a: spreads names well enough.
-fn fnv(bytes: &[u8]) -> u64 {
+pub(crate) fn fnv(bytes: &[u8]) -> u64 {
     bytes
         .iter()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))

@@ -5,7 +5,10 @@ use crate::supervise::boot_setter::Protection;
 use crate::supervise::profile::ClockControl;
 use jiff::Timestamp;
 use meantime_core::chrony::ChronyVersion;
+use meantime_core::clocks::BootTime;
 use meantime_core::conditions::Status;
+use meantime_core::fsm::failover::Memory;
+use meantime_core::fsm::failover::sight::Sight;
 use meantime_core::ledger::{Answered, Fence};
 use meantime_core::names::CONDITION_BOOT_TIME;
 use meantime_core::observation::Observation;
@@ -42,6 +45,14 @@ pub struct Report {
     pub protection: Option<Protection>,
     /// The last look and what was made of it.
     pub judged: Option<(Observation, Verdict)>,
+    /// What failover remembers …
+    pub failover: Memory,
+    /// … made of the sources at that look …
+    pub sights: Vec<Sight>,
+    /// … and wants of chronyd besides the plan, as one word; none = nothing.
+    pub overlay_hash: Option<String>,
+    /// When this was composed.
+    pub now: BootTime,
     /// What an offset must move by a quarter of to be news.
     pub max_offset: Nanos,
     /// Retirement, done.
@@ -84,7 +95,7 @@ impl Report {
         };
         Some(AppliedPlan {
             hash: self.runs.as_ref().map(|(_, hash)| hash.clone()),
-            overlay_hash: None,
+            overlay_hash: self.overlay_hash.clone(),
             object_uid: self.runs.as_ref().map(|(fence, _)| fence.uid.clone()),
             generation: self.runs.as_ref().map(|(fence, _)| fence.generation),
             state,
@@ -125,6 +136,7 @@ impl Report {
         if let Some((observation, verdict)) = &self.judged {
             conditions.extend(convert::judged(previous, &verdict.conditions, generation, now));
             convert::measured(&mut status, observation, verdict, now);
+            convert::failed_over(&mut status, &self.failover, &self.sights, &self.boot_id, self.now);
         }
         if let Some(protection) = &self.protection {
             let (unprotected, reason, message) = protection.condition();

@@ -6,6 +6,7 @@
 
 pub mod send;
 pub mod sources;
+pub mod switches;
 
 use crate::conditions::Transition;
 use meantime_core::conditions::{ConditionKind, Reason, Status};

@@ -12,6 +12,7 @@ use crate::apply::write::Write;
 use crate::apply::{RETIRE_PATIENCE, Retirement, SpecChange, Standing, Wanted, answer, spec_change};
 use crate::conditions::{self, Change, HEARTBEAT, Wish, heartbeat_phase};
 use crate::events::sources::SourceNews;
+use crate::events::switches::SwitchNews;
 use crate::events::{Loudness, Note, Regarding, of_node};
 use crate::gather::{BrokenKind, World, standing, told};
 use crate::silence::{Limits, Tracker};
@@ -85,6 +86,7 @@ pub struct Memory {
     /// Which agents are silent.
     pub tracker: Tracker,
     news: SourceNews,
+    switches: SwitchNews,
     specs: Expected<Standing>,
     node_conditions: Expected<NodeConditions>,
     sources: Expected<TimeSourceStatus>,
@@ -107,6 +109,7 @@ impl Memory {
         Self {
             tracker: Tracker::new(limits),
             news: SourceNews::default(),
+            switches: SwitchNews::default(),
             specs: Expected::default(),
             node_conditions: Expected::default(),
             sources: Expected::default(),
@@ -126,6 +129,7 @@ impl Memory {
         self.tracker.look(now, seat.in_contact, &world.beats());
         if !seat.leading {
             self.news = SourceNews::default();
+            self.switches = SwitchNews::default();
             self.told_broken.clear();
             self.requests = Requests::default();
         }
@@ -187,6 +191,12 @@ impl Memory {
         let standing_spec = pending.or_else(|| node_time.map(Standing::of));
         let (asked, misasked) = node_time.map_or((None, None), |node_time| self.requests.look(node_time));
         decision.notes.extend(misasked);
+        if let Some((node_time, status)) = node_time.and_then(|one| Some((one, one.status.as_ref()?))) {
+            let uid = node_time.metadata.uid.clone().unwrap_or_default();
+            let regarding = node_regarding(name, &node_uid);
+            let policy = policy_regarding(node_time);
+            decision.notes.extend(self.switches.look(&uid, &status.switches, &regarding, policy.as_ref()));
+        }
         let change = spec_change(&wanted, standing_spec.as_ref(), asked.as_ref(), &node_uid, &retirement);
 
         let retired = matches!(&standing_spec, Some(standing) if standing.spec.desired == Desired::Retired);
@@ -263,13 +273,7 @@ impl Memory {
             }),
             Change::Set { conditions, transitions } => {
                 let regarding = node_regarding(name, &uid);
-                let policy =
-                    node_time.and_then(|node_time| node_time.spec.plan.as_ref()).map(|plan| Regarding {
-                        api_version: API_VERSION,
-                        kind: "TimeSyncPolicy",
-                        name: plan.policy.name.clone(),
-                        uid: plan.policy.uid.clone(),
-                    });
+                let policy = node_time.and_then(policy_regarding);
                 let written = conditions
                     .iter()
                     .map(|(kind, told, since)| {
@@ -443,6 +447,7 @@ impl Memory {
             .filter_map(|node_time| node_time.metadata.uid.as_deref())
             .collect();
         self.asked.retain(|uid, _| node_times.contains(uid.as_str()));
+        self.switches.keep_only(|uid| node_times.contains(uid));
         self.requests.keep_only(|uid| node_times.contains(uid));
         self.deleted.retain(|uid| node_times.contains(uid.as_str()));
         self.told_broken.retain(|(uid, _)| world.broken.iter().any(|broken| broken.uid == *uid));
@@ -474,6 +479,16 @@ impl Memory {
         let (target, name) = job.write.key();
         self.rest.failed(target, name, now);
     }
+}
+
+fn policy_regarding(node_time: &NodeTime) -> Option<Regarding> {
+    let policy = &node_time.spec.plan.as_ref()?.policy;
+    Some(Regarding {
+        api_version: API_VERSION,
+        kind: "TimeSyncPolicy",
+        name: policy.name.clone(),
+        uid: policy.uid.clone(),
+    })
 }
 
 fn node_regarding(name: &str, uid: &str) -> Regarding {

@@ -9,7 +9,8 @@ use meantime_core::names::LABEL_ZONE;
 use meantime_core::plan::{NodeOutcome, Plan, plan};
 use meantime_core::policy::{Mode, PolicySpec, Requirement, Selector, SelectorOperator};
 use meantime_core::snapshot::{NodeFacts, Snapshot};
-use meantime_core::source::{Endpoint, PollRange, Scope, SourceSpec, Timescale, Use};
+use meantime_core::fsm::failover::Figures;
+use meantime_core::source::{Endpoint, FULL_WEIGHT, PollRange, Scope, SourceSpec, Timescale, Use};
 use meantime_core::tolerances::{Overrides, Preset};
 use meantime_core::validate::validate;
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,6 +98,8 @@ fn source(number: u32) -> SourceSpec {
         zone: (number < 30).then(|| format!("zone-{}", number % ZONES)),
         independence: Some(format!("provider-{}", number % 25)),
         timescale: Timescale::Utc,
+        weight: FULL_WEIGHT,
+        power_failing: false,
     }
 }
 
@@ -129,6 +132,7 @@ fn policy(number: u32) -> PolicySpec {
         mode: if number.is_multiple_of(3) { Mode::Observe } else { Mode::Managed },
         preset: presets[number as usize % presets.len()],
         overrides: Overrides::default(),
+        failover: Figures::default(),
     }
 }
 

@@ -81,6 +81,9 @@ impl GuestNode {
                 scope: Scope::Local,
                 independence: format!("s{n}"),
                 timescale: Timescale::Utc,
+                drive_order: Some(1),
+                weight: 100,
+                power_failing: false,
             })
             .collect();
         let plan = NodePlan {
@@ -90,6 +93,7 @@ impl GuestNode {
             sources: Sources::of(&associations).unwrap().render(),
             associations,
             tolerances: self.tolerances.clone(),
+            failover: meantime_core::fsm::failover::Figures::default(),
             hash: "0123456789abcdef".into(),
         };
         let spec = NodeTimeSpec { desired: Desired::Active, plan: Some((&plan).into()), request: None };

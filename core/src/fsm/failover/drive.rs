@@ -20,6 +20,8 @@ pub enum Why {
     Failed,
     /// A better order has proven itself.
     Returned,
+    /// A person asked for it.
+    Asked,
 }
 
 /// One move.
@@ -53,6 +55,8 @@ pub struct Drive {
     flaps: u32,
     returned: Option<BootTime>,
     moves: Vec<Move>,
+    /// See [`Why::Asked`].
+    pub(super) asked: bool,
 }
 
 impl Default for Drive {
@@ -67,6 +71,7 @@ impl Default for Drive {
             flaps: 0,
             returned: None,
             moves: Vec::new(),
+            asked: false,
         }
     }
 }
@@ -106,7 +111,7 @@ impl Scene<'_> {
             && self.of(order).any(|(sighting, health)| {
                 health == Health::Healthy
                     && !sighting.rejected
-                    && sighting.score >= self.figures.failback_score
+                    && sighting.score >= self.figures.failback.score
             })
     }
 }
@@ -115,6 +120,10 @@ impl Drive {
     /// The order that drives.
     pub const fn order(&self) -> u8 {
         self.order
+    }
+    /// All its drivers have failed, others could drive, and the jitter is not over.
+    pub(super) const fn waits(&self) -> bool {
+        self.failing.is_some()
     }
     /// The last moves, oldest first.
     pub fn moves(&self) -> &[Move] {
@@ -142,7 +151,12 @@ impl Drive {
                 ..Self::default()
             };
         }
-        if scene.is_gone(self.order) {
+        let asked = std::mem::take(&mut self.asked);
+        let better = || orders.iter().copied().take_while(|order| *order < self.order);
+        if let Some(to) = better().find(|order| asked && scene.works(*order)) {
+            self.go(to, Why::Asked, now);
+            (self.tries, self.flaps) = (0, 0);
+        } else if scene.is_gone(self.order) {
             self.fail_over(&scene, &orders, phase, now);
         } else {
             self.failing = None;
@@ -174,7 +188,7 @@ impl Drive {
 
     fn fail_back(&mut self, scene: &Scene<'_>, orders: &BTreeSet<u8>, now: BootTime) {
         let figures = scene.figures;
-        let due = *self.next_check.get_or_insert(now + figures.failback_every);
+        let due = *self.next_check.get_or_insert(now + figures.failback.every);
         if now < due {
             return;
         }
@@ -186,19 +200,19 @@ impl Drive {
             (None, _) => 0,
         };
         match fit {
-            Some(order) if passed >= figures.failback_checks => {
+            Some(order) if passed >= figures.failback.checks => {
                 self.go(order, Why::Returned, now);
                 self.returned = Some(now);
                 self.tries = 0;
             }
             Some(order) => {
                 self.passed = Some((order, passed));
-                self.next_check = Some(now + figures.failback_spacing);
+                self.next_check = Some(now + figures.failback.spacing);
             }
             None => {
                 // Only a try that had begun counts: a first tier that is dead for a day may still come back.
                 self.tries += u32::from(self.passed.take().is_some());
-                let pause = if self.tries >= figures.failback_tries {
+                let pause = if self.tries >= figures.failback.tries {
                     self.tries = 0;
                     figures.flap_window
                 } else {
@@ -210,7 +224,7 @@ impl Drive {
     }
 
     fn pause(&self, figures: &Figures) -> Nanos {
-        figures.failback_every.times(1 << self.flaps.min(MOST_DOUBLINGS))
+        figures.failback.every.times(1 << self.flaps.min(MOST_DOUBLINGS))
     }
 
     fn go(&mut self, to: u8, why: Why, now: BootTime) {

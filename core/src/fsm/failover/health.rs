@@ -15,10 +15,8 @@ const POLLS_TO_RECOVER: i64 = 3;
 pub enum Doubt {
     /// Its upstream is dead: transmit − reference timestamp, both its own clock, is above `maxReferenceAge`.
     Stale,
-    /// It says itself that it is not synchronised.
+    /// It says itself that it is not synchronised. (A source of another timescale is in no plan at all.)
     Unsynchronised,
-    /// It serves another timescale than the plan's.
-    Timescale,
 }
 
 /// What our own probes say of it since it became Suspect.
@@ -58,6 +56,15 @@ pub enum Health {
 }
 
 impl Health {
+    /// As status and metrics call it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Healthy => "Healthy",
+            Self::Suspect { .. } => "Suspect",
+            Self::Failed { .. } => "Failed",
+            Self::Recovering { .. } => "Recovering",
+        }
+    }
     /// Whether chronyd should do without it.
     pub const fn is_out(self) -> bool {
         matches!(self, Self::Failed { .. } | Self::Recovering { .. })

@@ -1,8 +1,5 @@
 //! # Failover: which sources this node's chronyd may use, and which of them drive
 //!
-//! **State of things (2026-11-22):** this machine and its tests stand; nothing calls it yet. The agent will, once
-//! plans carry the order of drivers ([`Sighting::order`]) and the overlay has its read-back.
-//!
 //! **Role.** chronyd keeps a dead source for 9–67 polls and makes no clock update meanwhile (measured on 4.3; time-sync
 //! reference §0). Here it is noticed after three polls and taken out in one. **In.** At each look what chronyd and our own
 //! probes say of every association. **Out.** An [`Overlay`]: what chronyd's options should be besides the plan, as a
@@ -22,8 +19,11 @@
 
 mod drive;
 mod health;
+pub mod lines;
 mod overlay;
+pub mod record;
 pub mod score;
+pub mod sight;
 #[cfg(test)]
 mod tests;
 
@@ -35,14 +35,15 @@ use crate::clocks::BootTime;
 use crate::units::Nanos;
 use health::Tracked;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// Fewest working voters that an overlay leaves while there are so many (law 10: at least three can outvote a liar).
 pub const VOTERS: usize = 3;
 
 /// The figures of a policy; defaults from the mission (B5–B9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Figures {
     /// Unanswered polls that make an association Suspect.
     pub suspect_after: u32,
@@ -52,18 +53,50 @@ pub struct Figures {
     pub probes: u32,
     /// Longest jitter before the drive moves: not every node of a fleet in one second.
     pub jitter: Nanos,
-    /// Between two tries to fail back (B9: 300 s).
-    pub failback_every: Nanos,
-    /// Most tries (B9: 10).
-    pub failback_tries: u32,
-    /// Score that a returning driver needs (B9: 85).
-    pub failback_score: u8,
-    /// Stable checks that it needs (B9: 3) …
-    pub failback_checks: u32,
-    /// … and how far they are apart (B9: 30 s).
-    pub failback_spacing: Nanos,
+    /// A source whose last own update lies further back than this, by its own clock, has lost its upstream.
+    pub max_reference_age: Nanos,
     /// A driver that fails again within this time of its return counts as flapping.
     pub flap_window: Nanos,
+    /// Checks after a switch (B8: 3) …
+    pub verify_checks: u32,
+    /// … so far apart (B8: 1 s) …
+    pub verify_spacing: Nanos,
+    /// … one more so long after it (B8: 30 s) …
+    pub verify_later: Nanos,
+    /// … and how long it is watched (B8: 24 h).
+    pub watch: Nanos,
+    /// The way back.
+    pub failback: Failback,
+    /// What lowers a score.
+    pub limits: score::Limits,
+}
+
+/// When the drive returns (B9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Failback {
+    /// Between two tries (300 s).
+    pub every: Nanos,
+    /// Most tries (10).
+    pub tries: u32,
+    /// Score that a returning driver needs (85).
+    pub score: u8,
+    /// Stable checks that it needs (3) …
+    pub checks: u32,
+    /// … and how far they are apart (30 s).
+    pub spacing: Nanos,
+}
+
+impl Default for Failback {
+    fn default() -> Self {
+        Self {
+            every: Nanos::from_secs(300),
+            tries: 10,
+            score: 85,
+            checks: 3,
+            spacing: Nanos::from_secs(30),
+        }
+    }
 }
 
 impl Default for Figures {
@@ -73,12 +106,14 @@ impl Default for Figures {
             fail_after: 3,
             probes: 2,
             jitter: Nanos::from_secs(5),
-            failback_every: Nanos::from_secs(300),
-            failback_tries: 10,
-            failback_score: 85,
-            failback_checks: 3,
-            failback_spacing: Nanos::from_secs(30),
+            max_reference_age: Nanos::from_secs(3_600),
             flap_window: Nanos::from_secs(3_600),
+            verify_checks: 3,
+            verify_spacing: Nanos::SECOND,
+            verify_later: Nanos::from_secs(30),
+            watch: Nanos::from_secs(24 * 3_600),
+            failback: Failback::default(),
+            limits: score::Limits::default(),
         }
     }
 }
@@ -106,6 +141,15 @@ pub struct Sighting {
     pub probed: Probed,
     /// Health score, 0 to 100 (B7).
     pub score: u8,
+    /// Its weight, 0 to 100: score × weight ranks those that may come in again.
+    pub weight: u8,
+}
+
+impl Sighting {
+    /// Rank among candidates (B7: health × weight / 100).
+    pub fn rank(&self) -> u16 {
+        u16::from(self.score) * u16::from(self.weight) / 100
+    }
 }
 
 /// One look.
@@ -134,6 +178,14 @@ impl State {
     pub const fn drive(&self) -> &Drive {
         &self.drive
     }
+    /// Who is out of chronyd's selection by our decision.
+    pub const fn excluded(&self) -> &BTreeSet<IpAddr> {
+        &self.drive.excluded
+    }
+    /// A person asks for the best order that works now, without waiting for proof.
+    pub fn reselect(&mut self) {
+        self.drive.asked = true;
+    }
     /// Of how many associations probes are wanted now: those that are Suspect for want of answers.
     pub fn wants_probes(&self) -> impl Iterator<Item = IpAddr> {
         let suspect = |tracked: &Tracked| matches!(tracked.health, Health::Suspect { .. });
@@ -154,11 +206,41 @@ pub fn step(state: &State, look: &Look, figures: &Figures, phase: u64, now: Boot
             tracked.step(sighting, figures, now);
         }
     }
-    let excluded = overlay::excluded(&look.sightings, &next.associations, &state.drive, figures);
+    let mut excluded = overlay::excluded(&look.sightings, &next.associations, &state.drive, figures);
     if !look.frozen {
         next.drive.step(&look.sightings, &next.associations, &excluded, figures, phase, now);
+    }
+    if next.drive.waits() {
+        // The last drivers stay until the drive moves: taken out sooner, chronyd would move without any jitter.
+        let drives = |address: &IpAddr| {
+            look.sightings.iter().any(|one| one.address == *address && one.order == Some(next.drive.order))
+        };
+        excluded.retain(|address| state.drive.excluded.contains(address) || !drives(address));
     }
     next.drive.excluded = excluded;
     let overlay = overlay::Overlay::of(&look.sightings, &next.drive);
     (next, overlay)
+}
+
+/// All that failover remembers, for one boot of one machine: lives in the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    boot_id: String,
+    /// The machine.
+    pub state: State,
+    /// What is different in the file where chronyd has no `selectopts`.
+    pub lines: lines::Lines,
+    /// The last switches; these outlive a boot.
+    pub record: record::Record,
+}
+
+impl Memory {
+    /// What still holds in this boot: another one begins with the plan.
+    pub fn of_boot(self, boot_id: &str) -> Self {
+        if self.boot_id == boot_id {
+            return self;
+        }
+        Self { boot_id: boot_id.to_owned(), record: self.record, ..Self::default() }
+    }
 }

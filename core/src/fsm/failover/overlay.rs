@@ -70,7 +70,7 @@ pub(super) fn excluded(
         kept.iter().filter(|sighting| sighting.sampled && sighting.unanswered < figures.fail_after).count();
     let (talking, dead): (Vec<&Sighting>, Vec<&Sighting>) =
         out.into_iter().partition(|sighting| sighting.sampled && sighting.unanswered == 0);
-    let (wrong, returning): (Vec<&Sighting>, Vec<&Sighting>) =
+    let (wrong, mut returning): (Vec<&Sighting>, Vec<&Sighting>) =
         talking.into_iter().partition(|sighting| doubted(sighting));
     if heard == 0 && returning.is_empty() {
         // As it was, without those that chronyd has no more and those that have proven themselves.
@@ -87,6 +87,7 @@ pub(super) fn excluded(
     // Those that prove themselves wait outside, unless they are needed.
     let inside = heard + wrong.len().saturating_sub(minority);
     let needed = VOTERS.saturating_sub(inside);
+    returning.sort_by_key(|one| (std::cmp::Reverse(one.rank()), one.address));
     excluded.extend(returning.iter().skip(needed).map(|sighting| sighting.address));
     excluded
 }

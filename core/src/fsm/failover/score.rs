@@ -4,6 +4,7 @@
 //! source whose jitter was never measured is not a worse one.
 
 use crate::units::Nanos;
+use serde::{Deserialize, Serialize};
 
 /// What is measured of one source over its window; none = not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,8 +21,18 @@ pub struct Quality {
     pub stratum: Option<u16>,
 }
 
-/// Limits of B7 and B2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// From where on a figure is fair, and above what it is poor (B2): response, offset, jitter.
+const GRADES: [(Nanos, Nanos); 3] = [
+    (Nanos::from_millis(100), Nanos::from_millis(500)),
+    (Nanos::from_millis(10), Nanos::from_millis(50)),
+    (Nanos::from_millis(5), Nanos::from_millis(20)),
+];
+/// Loss likewise, of a million (B2: 1 %, 5 %).
+const LOSS: (u32, u32) = (10_000, 50_000);
+
+/// Limits of B7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Limits {
     /// Response above this costs 20 (200 ms).
     pub response: Nanos,
@@ -31,28 +42,21 @@ pub struct Limits {
     pub jitter: Nanos,
     /// Stratum above this costs 10 (3).
     pub stratum: u16,
-    /// Response, offset and jitter from which a source is fair, and above which it is poor (B2).
-    pub grades: [(Nanos, Nanos); 3],
-    /// Loss likewise, of a million (1 %, 5 %).
-    pub loss: (u32, u32),
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        let milliseconds = |fair, poor| (Nanos::from_millis(fair), Nanos::from_millis(poor));
         Self {
             response: Nanos::from_millis(200),
             offset: Nanos::from_millis(50),
             jitter: Nanos::from_millis(10),
             stratum: 3,
-            grades: [milliseconds(100, 500), milliseconds(10, 50), milliseconds(5, 20)],
-            loss: (10_000, 50_000),
         }
     }
 }
 
 /// A grade of B2; the worst of a source's figures is its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Grade {
     /// Nothing known against it.
     #[default]
@@ -125,11 +129,11 @@ pub fn score(quality: &Quality, limits: &Limits) -> Score {
         Some(_) | None => Grade::Good,
     };
     let packets = match quality.loss_millionths {
-        Some(loss) if loss > limits.loss.1 => Grade::Poor,
-        Some(loss) if loss >= limits.loss.0 => Grade::Fair,
+        Some(loss) if loss > LOSS.1 => Grade::Poor,
+        Some(loss) if loss >= LOSS.0 => Grade::Fair,
         Some(_) | None => Grade::Good,
     };
-    let [response, offset, jitter] = limits.grades;
+    let [response, offset, jitter] = GRADES;
     let all = [
         graded(quality.response, response),
         graded(quality.offset, offset),

@@ -86,6 +86,7 @@ pub fn plan(tolerances: Tolerances) -> NodePlan {
         mode: Mode::Observe,
         associations: Vec::new(),
         tolerances,
+        failover: crate::fsm::failover::Figures::default(),
         main: String::new(),
         sources: String::new(),
         hash: "plan-1".into(),

@@ -165,6 +165,9 @@ impl World {
                 scope: Scope::Local,
                 independence: source.name.clone(),
                 timescale: Timescale::Utc,
+                drive_order: (source.role == Role::Driver).then_some(1),
+                weight: 100,
+                power_failing: false,
             })
             .collect();
     }

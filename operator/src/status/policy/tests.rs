@@ -20,6 +20,7 @@ fn plan() -> NodePlan {
         mode: Mode::Managed,
         associations: vec![],
         tolerances: Preset::Newsql.tolerances(),
+        failover: meantime_core::fsm::failover::Figures::default(),
         main: String::new(),
         sources: String::new(),
         hash: HASH.into(),

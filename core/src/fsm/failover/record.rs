@@ -1,0 +1,257 @@
+//! The record: the last five switches, each with its evidence, how long it took and how it stood up to being checked.
+//!
+//! **In.** The machine's state before and after a look, and what chronyd follows now. **Out.** The next record.
+//! **Must never** act: a switch that does not stand up is the machine's to mend, here it is only said.
+//!
+//! ```text
+//! acted ─▶ Waiting ──chronyd follows another one, and the clock was updated──▶ Checking 1…3 ─▶ Later ─▶ Watching ─▶ Held
+//!                                                                                  └──────any check fails──────▶ Failed
+//! ```
+
+use super::drive::Why;
+use super::health::{Doubt, Health};
+use super::{Figures, State};
+use crate::clocks::{BootTime, WallTime};
+use crate::units::Nanos;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// Switches that are kept.
+pub const KEPT: usize = 5;
+
+/// How a switch stood up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verification {
+    /// No other source has updated the clock yet.
+    Waiting,
+    /// So many of the first checks have passed; the next one is due then.
+    Checking {
+        /// Passed.
+        passed: u32,
+        /// When the next one is due.
+        next: BootTime,
+    },
+    /// All of them have; one more later.
+    Later {
+        /// When.
+        next: BootTime,
+    },
+    /// That too; it is watched.
+    Watching {
+        /// Until then.
+        until: BootTime,
+    },
+    /// It held for as long as it was watched.
+    Held,
+    /// A check failed.
+    Failed {
+        /// Which one: 1 to 3 the first ones, 4 the later one, 5 while it was watched.
+        check: u32,
+        /// Why.
+        why: String,
+    },
+    /// It was not watched to its end: another switch, or this machine was restarted.
+    Ended,
+}
+
+/// One switch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switch {
+    /// Counts up over all switches of this ledger.
+    pub number: u64,
+    /// In which boot.
+    pub boot_id: String,
+    /// When we acted, by BOOTTIME of that boot.
+    pub at: BootTime,
+    /// When we acted, for people.
+    pub wall: WallTime,
+    /// What chronyd followed; none = nothing.
+    pub from: Option<String>,
+    /// What it follows now; none = nothing yet.
+    pub to: Option<String>,
+    /// Why, in one line.
+    pub evidence: String,
+    /// Since when something was wrong.
+    pub since: BootTime,
+    /// From then to the first clock update by another source.
+    pub duration: Option<Nanos>,
+    /// How it stood up.
+    pub verification: Verification,
+    /// The clock's last update when we acted.
+    stamp: u64,
+}
+
+/// The last switches, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    switches: Vec<Switch>,
+    count: u64,
+}
+
+/// What the record has to know of one look.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    /// This boot.
+    pub boot_id: &'a str,
+    /// Now.
+    pub now: BootTime,
+    /// Now, for people.
+    pub wall: WallTime,
+    /// The source that chronyd follows; none = nothing.
+    pub following: Option<&'a str>,
+    /// Tells one clock update from the next.
+    pub stamp: u64,
+    /// The source's name at an address.
+    pub name: &'a dyn Fn(IpAddr) -> Option<String>,
+    /// Whether a source stands up to a check now, and if not, why.
+    pub check: &'a dyn Fn(&str) -> Result<(), String>,
+}
+
+impl Record {
+    /// Oldest first.
+    pub fn switches(&self) -> &[Switch] {
+        &self.switches
+    }
+    /// All switches ever.
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+    /// Whether the newest switch is to be checked now or soon: looks should be close together.
+    pub fn is_checking(&self) -> bool {
+        let newest = self.switches.last().map(|switch| &switch.verification);
+        matches!(newest, Some(Verification::Waiting | Verification::Checking { .. }))
+    }
+    /// The source that is being checked and should be probed.
+    pub fn checked(&self) -> Option<&str> {
+        let newest = self.switches.last()?;
+        match newest.verification {
+            Verification::Checking { .. } | Verification::Later { .. } => newest.to.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// After one look.
+    pub fn step(&mut self, before: &State, after: &State, figures: &Figures, scene: &Scene<'_>) {
+        if let Some(newest) = self.switches.last_mut() {
+            newest.advance(figures, scene);
+        }
+        if let Some((evidence, since)) = acted(before, after, scene) {
+            self.begin(evidence, since, scene);
+        }
+    }
+
+    fn begin(&mut self, evidence: String, since: BootTime, scene: &Scene<'_>) {
+        if let Some(newest) = self.switches.last_mut() {
+            newest.end();
+        }
+        self.count += 1;
+        self.switches.push(Switch {
+            number: self.count,
+            boot_id: scene.boot_id.to_owned(),
+            at: scene.now,
+            wall: scene.wall,
+            from: scene.following.map(str::to_owned),
+            to: None,
+            evidence,
+            since,
+            duration: None,
+            verification: Verification::Waiting,
+            stamp: scene.stamp,
+        });
+        if self.switches.len() > KEPT {
+            self.switches.remove(0);
+        }
+    }
+}
+
+impl Switch {
+    fn end(&mut self) {
+        let over = matches!(self.verification, Verification::Held | Verification::Failed { .. });
+        if !over {
+            self.verification = Verification::Ended;
+        }
+    }
+
+    fn advance(&mut self, figures: &Figures, scene: &Scene<'_>) {
+        if self.boot_id != scene.boot_id {
+            // Its moments are another boot's.
+            return self.end();
+        }
+        let check = || self.to.as_deref().map_or(Ok(()), scene.check);
+        let now = scene.now;
+        let failed = |check, why| Verification::Failed { check, why };
+        let next = match &self.verification {
+            Verification::Waiting => {
+                let other = scene.following.filter(|name| self.from.as_deref() != Some(*name));
+                let Some(other) = other.filter(|_| scene.stamp != self.stamp) else { return };
+                self.to = Some(other.to_owned());
+                self.duration = Some(now - self.since);
+                Verification::Checking { passed: 0, next: now + figures.verify_spacing }
+            }
+            Verification::Checking { next, .. } | Verification::Later { next } if now < *next => return,
+            Verification::Checking { passed, .. } => match check() {
+                Err(why) => failed(passed + 1, why),
+                Ok(()) if passed + 1 < figures.verify_checks => {
+                    Verification::Checking { passed: passed + 1, next: now + figures.verify_spacing }
+                }
+                Ok(()) => Verification::Later { next: now + figures.verify_later },
+            },
+            Verification::Later { .. } => match check() {
+                Err(why) => failed(figures.verify_checks + 1, why),
+                Ok(()) => Verification::Watching { until: self.at + figures.watch },
+            },
+            Verification::Watching { until } => match check() {
+                Err(why) => failed(figures.verify_checks + 2, why),
+                Ok(()) if now >= *until => Verification::Held,
+                Ok(()) => return,
+            },
+            Verification::Held | Verification::Failed { .. } | Verification::Ended => return,
+        };
+        self.verification = next;
+    }
+}
+
+/// Whether what the machine just decided makes chronyd follow another source, why, and since when it was wrong.
+fn acted(before: &State, after: &State, scene: &Scene<'_>) -> Option<(String, BootTime)> {
+    let newest = |state: &State| state.drive.moves().last().copied();
+    let moved = newest(after).filter(|last| newest(before).is_none_or(|known| known.id != last.id));
+    let out = after
+        .excluded()
+        .difference(before.excluded())
+        .find(|address| scene.following.is_some() && (scene.name)(**address).as_deref() == scene.following);
+    match (moved, out) {
+        (Some(last), _) if last.why == Why::Returned => {
+            let evidence = format!("back to order {} of sources: it has proven itself stable", last.to);
+            Some((evidence, scene.now))
+        }
+        (Some(last), _) if last.why == Why::Asked => {
+            Some((format!("back to order {} of sources: a person asked for it", last.to), scene.now))
+        }
+        (_, Some(address)) => Some(accuse(before, after, *address, scene)),
+        (Some(last), None) => {
+            // The drivers were outvoted, or chronyd followed none of them any more.
+            let evidence = format!("all sources of order {} are out or outvoted; order {} drives", last.from, last.to);
+            Some((evidence, scene.now))
+        }
+        (None, None) => None,
+    }
+}
+
+fn accuse(before: &State, after: &State, address: IpAddr, scene: &Scene<'_>) -> (String, BootTime) {
+    let since = match before.health(address) {
+        Some(Health::Suspect { since } | Health::Failed { since, .. }) => since,
+        Some(Health::Healthy | Health::Recovering { .. }) | None => scene.now,
+    };
+    let name = scene.following.unwrap_or("it");
+    let why = match after.health(address) {
+        Some(Health::Failed { doubt: Some(Doubt::Stale), .. }) => {
+            format!("{name} answers, but its own upstream is silent")
+        }
+        Some(Health::Failed { doubt: Some(Doubt::Unsynchronised), .. }) => {
+            format!("{name} says itself that it is not synchronised")
+        }
+        _ => format!("{name} does not answer"),
+    };
+    (why, since)
+}
