@@ -34,7 +34,7 @@ mod silent;
 mod sources;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod view;
 
 use crate::clocks::{BootTime, ClockReading};

@@ -109,3 +109,7 @@ fn identities<'s>(sources: impl Iterator<Item = &'s String>, plan: &NodePlan) ->
     let identity = |address| Address::parse(address).ok().map(|address| address.identity());
     sources.filter_map(|source| address(source)).filter_map(identity).collect()
 }
+
+#[cfg(test)]
+#[path = "lines_tests.rs"]
+mod tests;

@@ -255,3 +255,7 @@ fn accuse(before: &State, after: &State, address: IpAddr, scene: &Scene<'_>) -> 
     };
     (why, since)
 }
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;

@@ -127,15 +127,5 @@ fn median(values: impl Iterator<Item = Nanos>) -> Option<Nanos> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_between_the_middle_two() {
-        let of = |values: &[i64]| median(values.iter().map(|value| Nanos(*value)));
-        assert_eq!(of(&[]), None);
-        assert_eq!(of(&[5]), Some(Nanos(5)));
-        assert_eq!(of(&[9, 1, 5]), Some(Nanos(5)));
-        assert_eq!(of(&[9, 1, 5, 3]), Some(Nanos(4)));
-    }
-}
+#[path = "sight_tests.rs"]
+mod tests;

@@ -1,6 +1,6 @@
 //! The judge against a small deterministic world: virtual clocks, sources and chronyd, with the truth known.
 
-pub(in crate::judge) mod build;
+pub(crate) mod build;
 pub(in crate::judge) mod sim;
 
 mod coverage;

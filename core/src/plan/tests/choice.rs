@@ -185,3 +185,42 @@ fn a_preset_that_follows_utc_takes_no_smear_even_alone() {
     assert_eq!(roles(of(&plan, "n")), ["utc:Driver"]);
     assert_eq!(plan.sources["smear-01"].findings, [SourceFinding::SmearRefused { policy: "p".into() }]);
 }
+
+fn orders(sources: Vec<SourceSpec>, node: NodeFacts) -> Vec<(String, Option<u8>)> {
+    let name = node.name.clone();
+    let plan = run(&snapshot(sources, vec![policy("p")], vec![node]));
+    of(&plan, &name).associations.iter().map(|one| (one.source.clone(), one.drive_order)).collect()
+}
+
+#[test]
+fn the_drive_goes_from_home_to_the_tiers_other_zones_to_the_next_tier_and_to_failing_power_last() {
+    let sources = vec![
+        in_zone("a", server("home", 1, "10.0.0.1")),
+        in_zone("b", server("away", 1, "10.0.0.2")),
+        SourceSpec { power_failing: true, ..in_zone("a", server("ups", 1, "10.0.0.3")) },
+        server("second", 2, "10.0.0.4"),
+        SourceSpec { usage: Use::Vote, ..server("vote", 1, "10.0.0.5") },
+        SourceSpec { usage: Use::Witness, ..server("watch", 1, "10.0.0.6") },
+    ];
+    let mut told = orders(sources.clone(), node_in("a", "n"));
+    told.sort();
+    let expected = [
+        ("away", Some(2)),
+        ("home", Some(1)),
+        ("second", Some(3)),
+        ("ups", Some(4)),
+        ("vote", None),
+        ("watch", None),
+    ];
+    assert_eq!(told, expected.map(|(name, order)| (name.to_owned(), order)));
+    assert_eq!(
+        one(sources, node_in("a", "n")),
+        ["away:Voter", "home:Driver", "ups:Voter", "vote:Voter", "watch:Witness", "second:Voter"]
+    );
+}
+
+#[test]
+fn a_source_with_failing_power_drives_when_there_is_no_other() {
+    let only = SourceSpec { power_failing: true, ..server("ups", 1, "10.0.0.3") };
+    assert_eq!(orders(vec![only], node("n")), [("ups".to_owned(), Some(1))]);
+}

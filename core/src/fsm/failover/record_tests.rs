@@ -1,0 +1,159 @@
+//! One source dies, another takes over, and that is checked.
+
+use super::*;
+use crate::fsm::failover::{Look, Probed, Sighting, step};
+
+struct Story {
+    state: State,
+    record: Record,
+    unanswered: u32,
+    second: i64,
+    stamp: u64,
+    following: &'static str,
+    fine: bool,
+}
+
+fn address(index: u8) -> IpAddr {
+    IpAddr::from([10, 0, 0, index])
+}
+fn name(address: IpAddr) -> Option<String> {
+    [1, 2, 3, 4].into_iter().find(|index| self::address(*index) == address).map(|index| format!("s{index}"))
+}
+
+impl Story {
+    fn new() -> Self {
+        let mut story = Self {
+            state: State::default(),
+            record: Record::default(),
+            unanswered: 0,
+            second: 100,
+            stamp: 0,
+            following: "s1",
+            fine: true,
+        };
+        story.run(3);
+        story
+    }
+
+    /// s1 and s2 drive, s3 and s4 are the next order; s1 may be silent. chronyd updates the clock each second.
+    fn second(&mut self) {
+        self.second += 1;
+        self.stamp += 1;
+        let sighting = |index: u8| Sighting {
+            source: format!("s{index}"),
+            address: address(index),
+            order: Some(if index < 3 { 1 } else { 2 }),
+            poll: 0,
+            unanswered: if index == 1 { self.unanswered } else { 0 },
+            sampled: true,
+            rejected: false,
+            doubt: None,
+            probed: Probed::NotAllowed,
+            score: 100,
+            weight: 100,
+        };
+        let look = Look { sightings: (1..=4).map(sighting).collect(), frozen: false };
+        let now = BootTime(Nanos::from_secs(self.second).0);
+        let before = self.state.clone();
+        let (state, _) = step(&before, &look, &Figures::default(), 0, now);
+        let fine = self.fine;
+        let check = |source: &str| if fine { Ok(()) } else { Err(format!("{source} is rejected")) };
+        let scene = Scene {
+            boot_id: "boot",
+            now,
+            wall: WallTime(7),
+            following: Some(self.following),
+            stamp: self.stamp,
+            name: &name,
+            check: &check,
+        };
+        self.record.step(&before, &state, &Figures::default(), &scene);
+        self.state = state;
+    }
+
+    fn run(&mut self, seconds: u32) {
+        for _ in 0..seconds {
+            if self.unanswered > 0 {
+                self.unanswered += 1;
+            }
+            self.second();
+        }
+    }
+
+    fn dies(&mut self) {
+        self.unanswered = 1;
+        self.run(3);
+        assert_eq!(self.newest().to, None);
+        self.following = "s2";
+        self.run(1);
+    }
+
+    fn newest(&self) -> &Switch {
+        self.record.switches().last().unwrap()
+    }
+}
+
+#[test]
+fn at_rest_nothing_is_recorded() {
+    let mut story = Story::new();
+    story.run(500);
+    story.following = "s2";
+    story.run(5);
+    assert_eq!(story.record.switches(), [], "chronyd may choose among good sources as it likes");
+}
+
+#[test]
+fn a_switch_has_its_evidence_its_duration_and_is_checked_for_a_day() {
+    let mut story = Story::new();
+    story.dies();
+    let switch = story.newest().clone();
+    assert_eq!((switch.from.as_deref(), switch.to.as_deref()), (Some("s1"), Some("s2")));
+    assert_eq!(switch.evidence, "s1 does not answer");
+    assert_eq!(switch.duration, Some(Nanos::from_secs(3)), "from the second unanswered poll on");
+    assert!(matches!(switch.verification, Verification::Checking { passed: 0, .. }));
+    assert_eq!(story.record.checked(), Some("s2"));
+    story.run(2);
+    assert!(matches!(story.newest().verification, Verification::Checking { passed: 2, .. }));
+    story.run(1);
+    assert!(matches!(story.newest().verification, Verification::Later { .. }));
+    story.run(29);
+    assert!(matches!(story.newest().verification, Verification::Later { .. }));
+    story.run(1);
+    assert!(matches!(story.newest().verification, Verification::Watching { .. }));
+    story.run(24 * 3_600);
+    assert_eq!(story.newest().verification, Verification::Held);
+    assert_eq!(story.record.count(), 1);
+}
+
+#[test]
+fn a_check_that_fails_is_said_and_stays_said() {
+    let mut story = Story::new();
+    story.dies();
+    story.run(1);
+    story.fine = false;
+    story.run(1);
+    let failed = Verification::Failed { check: 2, why: "s2 is rejected".into() };
+    assert_eq!(story.newest().verification, failed);
+    story.fine = true;
+    story.run(100);
+    assert_eq!(story.newest().verification, failed);
+}
+
+#[test]
+fn another_boot_ends_what_the_last_one_watched() {
+    let mut story = Story::new();
+    story.dies();
+    story.run(60);
+    let mut record = story.record.clone();
+    let scene = Scene {
+        boot_id: "another",
+        now: BootTime(5),
+        wall: WallTime(0),
+        following: Some("s3"),
+        stamp: 1,
+        name: &name,
+        check: &|_| Ok(()),
+    };
+    record.step(&State::default(), &State::default(), &Figures::default(), &scene);
+    assert_eq!(record.switches().last().unwrap().verification, Verification::Ended);
+}
