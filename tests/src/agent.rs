@@ -9,12 +9,13 @@ use meantime_core::source::{Endpoint, PollRange, Scope, Timescale};
 use meantime_core::tolerances::{Preset, Tolerances};
 use meantime_core::units::Nanos;
 use meantime_crds::nodetime::{AppliedState, Desired, NodeTime, NodeTimeSpec, NodeTimeStatus, Request};
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -35,21 +36,32 @@ fn agent() -> PathBuf {
     found.expect("meantime-agent is not beside the test: run `cargo build -p meantime-agent --bins` first")
 }
 
-/// The Debian root that holds the chrony under test (4.3 unless MEANTIME_TEST_SUITE names another suite).
-fn root() -> &'static Path {
-    static ROOT: OnceLock<PathBuf> = OnceLock::new();
-    ROOT.get_or_init(|| {
-        let suite = std::env::var("MEANTIME_TEST_SUITE").unwrap_or_else(|_| "bookworm".to_owned());
+/// The chrony under test: 4.3 unless MEANTIME_TEST_SUITE names another Debian suite.
+fn suite() -> String {
+    std::env::var("MEANTIME_TEST_SUITE").unwrap_or_else(|_| "bookworm".to_owned())
+}
+
+/// The Debian root of a suite.
+fn root(suite: &str) -> PathBuf {
+    static ROOTS: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut roots = ROOTS.lock().unwrap();
+    let found = roots.entry(suite.to_owned()).or_insert_with(|| {
         let provider = Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster/provider");
-        let output = Command::new(provider).args(["root", &suite]).stdin(Stdio::null()).output().unwrap();
+        let output = Command::new(provider).args(["root", suite]).stdin(Stdio::null()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         PathBuf::from(String::from_utf8_lossy(&output.stdout).lines().last().unwrap().to_owned())
-    })
+    });
+    found.clone()
 }
 
 /// A chronyd as one executable file: the root's program under the root's own loader.
 pub fn chronyd_at(path: &Path) {
-    let root = root().display();
+    chronyd_of(&suite(), path);
+}
+
+fn chronyd_of(suite: &str, path: &Path) {
+    let root = root(suite);
+    let root = root.display();
     let triplet = format!("{}-linux-gnu", std::env::consts::ARCH);
     let loader = if cfg!(target_arch = "aarch64") { "ld-linux-aarch64.so.1" } else { "ld-linux-x86-64.so.2" };
     let libraries = format!("{root}/lib/{triplet}:{root}/usr/lib/{triplet}");
@@ -82,8 +94,13 @@ pub struct Node {
 impl Node {
     /// A node with `count` honest sources in its plan; nothing runs yet but the sources.
     pub fn new(count: usize) -> Self {
+        Self::of_suite(&suite(), count)
+    }
+
+    /// The same with the chrony of another Debian suite.
+    pub fn of_suite(suite: &str, count: usize) -> Self {
         let folder = tempfile::Builder::new().prefix("mt-").tempdir().unwrap();
-        chronyd_at(&folder.path().join("chronyd"));
+        chronyd_of(suite, &folder.path().join("chronyd"));
         // Tests run at the same time, in one process or several: a /24 of loopback each.
         let net = NODES.fetch_add(1, Ordering::Relaxed);
         let tolerances =
@@ -150,6 +167,15 @@ impl Node {
             weight: 100,
             power_failing: false,
         });
+    }
+
+    /// When each source of the plan drives, by position; 0 = it only votes.
+    pub fn drive(&mut self, orders: &[u8]) {
+        for (planned, order) in self.plan.associations.iter_mut().zip(orders) {
+            planned.drive_order = (*order > 0).then_some(*order);
+            planned.tier = (*order).max(1);
+            planned.role = if *order == 1 { Role::Driver } else { Role::Voter };
+        }
     }
 
     /// Takes a server out of the plan.

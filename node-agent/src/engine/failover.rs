@@ -8,7 +8,8 @@
 use super::Engine;
 use crate::apply::machine::Action;
 use meantime_candm::look::Looked;
-use meantime_candm::{Reply, Request, SelectOptions};
+use meantime_candm::request::SelectOptions;
+use meantime_candm::{Reply, Request};
 use meantime_core::chrony::ChronyVersion;
 use meantime_core::conditions::Status;
 use meantime_core::fsm::failover::lines::Lines;
@@ -23,7 +24,7 @@ use std::net::IpAddr;
 use tracing::{info, warn};
 
 /// Samples that a burst should bring, and requests that it may take (chronyc's own `burst 4/8`).
-const BURST: (u32, u32) = (4, 8);
+const BURST: (u16, u16) = (4, 8);
 
 /// The selection options that chronyd tells, by address.
 pub(super) fn seen(looked: &Looked) -> BTreeMap<IpAddr, Options> {

@@ -13,6 +13,7 @@ fn plan(hash: &str, generation: i64) -> Plan {
         chrony: ChronyText { main: "minsources 2\n".into(), sources: "server 10.1.0.5\n".into() },
         associations: vec![],
         tolerances: PlanTolerances::from(&Preset::Kubernetes.tolerances()),
+        failover: None,
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Plays the demo's scenes.
 #[derive(Parser)]
 struct Args {
-    /// Only these scenes, by id (a, b, c, d, e1, e2, f).
+    /// Only these scenes, by id (a, b, g, c, d, e1, e2, f).
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Where figures are appended.

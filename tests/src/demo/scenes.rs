@@ -71,6 +71,7 @@ pub fn all(nodes: &[String], addresses: &[String]) -> Vec<Scene> {
     vec![
         one_source_jumps(total),
         sources_die(),
+        tier_dies(),
         majority_jumps(),
         node_cut_off(&victim),
         chronyd_killed(&victim),
@@ -130,6 +131,36 @@ fn sources_die() -> Scene {
         watch_s: 5,
         limit_s: 30,
         note: None,
+    }
+}
+
+fn tier_dies() -> Scene {
+    Scene {
+        id: "g",
+        title: "all of tier 1 dies, and comes back".into(),
+        expected: "tier 2 drives every node, no Node condition changes, one Event each; tier 1 again after proof".into(),
+        inject: lab(&["gps-a", "radio-a", "gps-b"], "dead=true"),
+        heal: lab(&["gps-a", "radio-a", "gps-b"], "dead=false"),
+        told: Box::new(|before, now| {
+            for (name, nodetime) in &now.nodetimes {
+                if nodetime.tier != Some(2) || nodetime.order == 1 {
+                    return Err(format!("{name} follows tier {:?}, order {}", nodetime.tier, nodetime.order));
+                }
+                let new = now.events.difference(&before.events);
+                let told = new.filter(|event| event.name == *name && event.reason == "SourceSwitched").count();
+                if told == 0 {
+                    return Err(format!("no Event SourceSwitched on {name}"));
+                }
+            }
+            Ok(format!("tier 2 drives {} nodes, an Event on each", now.nodetimes.len()))
+        }),
+        allowed: Box::new(|_, _| false),
+        watch_s: 5,
+        limit_s: 40,
+        note: Some(
+            "g: healed = every node is back on tier 1, after the proof that the policy asks for (quickstart: 3 checks 1 s \
+             apart, tried every 5 s; the defaults are 30 s and 300 s).",
+        ),
     }
 }
 

@@ -40,6 +40,10 @@ pub struct NodeTimeSeen {
     pub bound: Option<i64>,
     /// Published state word of each source.
     pub states: BTreeMap<String, String>,
+    /// Tier of the source that is followed.
+    pub tier: Option<i64>,
+    /// Which order of sources drives; 1 = as planned.
+    pub order: i64,
 }
 
 /// One Event of ours.
@@ -120,6 +124,8 @@ pub async fn look(client: &kube::Client) -> Result<World, kube::Error> {
             offset: status["offsetNanoseconds"].as_i64(),
             bound: status["errorBoundNanoseconds"].as_i64(),
             states: words.collect(),
+            tier: status["tier"].as_i64(),
+            order: status["driveOrder"].as_i64().unwrap_or(1),
         };
         world.nodetimes.insert(nodetime.metadata.name.clone().unwrap_or_default(), seen);
     }
@@ -146,8 +152,8 @@ impl World {
     pub fn reason(&self, node: &str, kind: ConditionKind) -> &str {
         self.nodes.get(node).and_then(|node| node.get(&kind)).map_or("", |seen| seen.reason.as_str())
     }
-    /// Why this world is not clear: empty when every node has all five conditions in their healthy state and
-    /// every source is reached by all who use it and rejected by none.
+    /// Why this world is not clear: empty when every node has all five conditions in their healthy state and is driven as
+    /// planned, and every source is reached by all who use it and rejected by none.
     pub fn trouble(&self) -> Vec<String> {
         let mut trouble = Vec::new();
         for node in self.nodes.keys() {
@@ -157,6 +163,9 @@ impl World {
                     trouble.push(format!("{node} {}={status} {}", kind.name(), self.reason(node, kind)));
                 }
             }
+        }
+        for (name, nodetime) in self.nodetimes.iter().filter(|(_, nodetime)| nodetime.order != 1) {
+            trouble.push(format!("{name} is driven by order {}", nodetime.order));
         }
         for (name, source) in &self.sources {
             if source.rejecting > 0 || source.using == 0 || source.reaching < source.using {

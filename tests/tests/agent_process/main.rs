@@ -7,6 +7,7 @@
 
 mod cluster;
 mod daemon;
+mod failover;
 mod host;
 mod plans;
 mod restarts;

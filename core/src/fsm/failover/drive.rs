@@ -105,6 +105,15 @@ impl Scene<'_> {
             sighting.rejected || health.is_out() || self.excluded.contains(&sighting.address)
         })
     }
+    /// How long outvoted drivers have to stay so: chronyd's letters blink for a second while it selects anew, and it does
+    /// not follow them meanwhile. Nothing for those that have failed.
+    fn outvoted_for(&self, order: u8) -> Nanos {
+        let polls = self
+            .of(order)
+            .filter(|(_, health)| !health.is_out())
+            .map(|(sighting, _)| Nanos::from_log2_seconds(sighting.poll));
+        polls.max().unwrap_or(Nanos::ZERO).times(i64::from(self.figures.fail_after))
+    }
     /// Somebody of that order would be better than what drives now, for good.
     fn is_fit(&self, order: u8) -> bool {
         self.works(order)
@@ -175,7 +184,8 @@ impl Drive {
         };
         let since = *self.failing.get_or_insert(now);
         let share = i64::try_from(phase % 1_000).unwrap_or(0);
-        if now - since < scene.figures.jitter.scaled(share, 1_000) {
+        let jitter = scene.figures.jitter.scaled(share, 1_000);
+        if now - since < jitter.max(scene.outvoted_for(self.order)) {
             return;
         }
         if self.returned.is_some_and(|returned| now - returned < scene.figures.flap_window) {

@@ -220,6 +220,18 @@ fn a_tier_that_is_outvoted_does_not_drive() {
 }
 
 #[test]
+fn a_driver_that_is_outvoted_for_a_moment_keeps_the_drive() {
+    let mut world = World::new(&[1, 2, 2, 0]);
+    for _ in 0..20 {
+        world.servers[0].rejected = true;
+        world.run(2);
+        world.servers[0].rejected = false;
+        world.run(3);
+    }
+    assert_eq!((world.driving(), world.state.drive().moves().len()), (vec![0], 0));
+}
+
+#[test]
 fn a_stale_source_is_left_after_three_polls_though_chronyd_likes_it() {
     let mut world = World::new(&[1, 2, 2, 0]);
     world.servers[0].doubt = Some(Doubt::Stale);
