@@ -28,11 +28,13 @@ pub fn of(
     let way = if drift.0 < 0 { limits.max_offset + residual } else { limits.max_offset - residual };
     let offset = time_to(way.max(Nanos::ZERO), drift.abs());
     let first = |one: Option<Nanos>, other: Option<Nanos>| one.into_iter().chain(other).min();
-    let growth = good.expected_growth();
+    // chronyd that is new to an oscillator calls itself surer of nothing than of what any oscillator is trusted with.
+    let guaranteed = good.growth(limits.guaranteed_rate);
+    let growth = good.expected_growth().min(guaranteed);
     Some(Holdover {
         lasts: now - since,
         expected_breach: first(until(bound.expected, growth), offset),
-        guaranteed_breach: first(until(bound.guaranteed, good.growth(limits.guaranteed_rate)), offset),
+        guaranteed_breach: first(until(bound.guaranteed, guaranteed), offset),
     })
 }
 

@@ -110,10 +110,11 @@ impl Digest {
     }
 }
 
-/// What is news of a switch: that it is, where it went, how it ended. The checks on the way are not.
+/// What is news of a switch: that it is, where it went, that it stood up to its checks or did not. Each single check is
+/// not.
 fn switched(switch: &Switch) -> (&str, Option<&str>, bool, bool) {
-    let ended = matches!(switch.verification, Verified::Held | Verified::Ended);
-    (&switch.id, switch.to.as_deref(), switch.verification == Verified::Failed, ended)
+    let passed = matches!(switch.verification, Verified::Watching | Verified::Held | Verified::Ended);
+    (&switch.id, switch.to.as_deref(), switch.verification == Verified::Failed, passed)
 }
 
 /// The writer's memory.

@@ -195,7 +195,7 @@ fn a_clock_that_is_wrong_itself_takes_nobody_out() {
 #[test]
 fn a_far_but_correct_source_is_ranked_last_and_never_taken_out() {
     let mut node = node(NEW);
-    set(&node, &[0], "delay=260ms jitter=30ms");
+    set(&node, &[0], "delay=210ms jitter=30ms");
     node.up();
     let score = |status: &NodeTimeStatus| {
         status.associations.iter().find(|one| one.source.as_deref() == Some("s0")).map_or(100, |one| one.score)
