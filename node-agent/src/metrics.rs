@@ -10,7 +10,7 @@ use meantime_core::observation::{Answer, Association, Tracking};
 use meantime_core::units::{Nanos, Ppb};
 use meantime_core::verdict::Verdict;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
@@ -147,9 +147,9 @@ fn failovers(registry: &mut Registry, report: &Report, verdict: &Verdict) {
         ConstGauge::new(i64::from(verdict.holdover.is_some())),
     );
     let breach = Gauges::default();
-    let forecasts = verdict.holdover.map(|alone| {
-        [("expected", alone.expected_breach), ("guaranteed", alone.guaranteed_breach)]
-    });
+    let forecasts = verdict
+        .holdover
+        .map(|alone| [("expected", alone.expected_breach), ("guaranteed", alone.guaranteed_breach)]);
     for (kind, left) in forecasts.into_iter().flatten() {
         if let Some(left) = left {
             breach.get_or_create(&vec![("kind", kind.to_owned())]).set(secs(left));
@@ -175,6 +175,20 @@ fn failovers(registry: &mut Registry, report: &Report, verdict: &Verdict) {
             health.get_or_create(&with_state).set(f64::from(u8::from(is.word() == word)));
         }
     }
+    let asked = Family::<Labels, Counter>::default();
+    for (address, counters) in &report.asked {
+        let counts = [
+            ("answered", counters.answered),
+            ("unanswered", counters.unanswered),
+            ("kiss", counters.kisses),
+            ("refused_by_budget", counters.refused),
+        ];
+        for (result, count) in counts {
+            let labels = vec![("source_address", address.to_string()), ("result", result.to_owned())];
+            asked.get_or_create(&labels).inc_by(count);
+        }
+    }
+    registry.register("meantime_probes", "Our own probes of each source, by what came of them", asked);
     registry.register("meantime_source_unanswered_polls", "Polls in a row without a valid reply", unanswered);
     registry.register("meantime_source_score", "Health score, 0 to 100: ranks, never takes out", score);
     registry.register("meantime_source_health", "How failover sees each source, 1 = in this state", health);
@@ -293,6 +307,7 @@ mod tests {
             control: None,
             failover: Memory::default(),
             sights: Vec::new(),
+            asked: Vec::new(),
             overlay_hash: None,
             now: meantime_core::clocks::BootTime(0),
             judged: Some((observation(vec![association("a", -2)]), verdict)),

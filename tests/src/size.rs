@@ -11,8 +11,8 @@ use meantime_core::snapshot::{NodeFacts, NodePlan, Snapshot};
 use meantime_core::validate::validate;
 use meantime_crds::common::Time;
 use meantime_crds::nodetime::{
-    AgentInfo, AppliedPlan, AppliedState, AssociationStatus, ChronyInfo, ClockInfo, Desired, Graded, HealthWord, Plan,
-    Profile, Reachability,
+    AgentInfo, AppliedPlan, AppliedState, AssociationStatus, ChronyInfo, ClockInfo, Desired, Graded,
+    HealthWord, Plan, Profile, Reachability,
 };
 use meantime_crds::{NodeTime, NodeTimeSpec, NodeTimeStatus, TimeSource, TimeSyncPolicy, convert};
 use serde_json::json;

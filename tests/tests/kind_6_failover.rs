@@ -22,7 +22,10 @@ fn wait(names: &[String], what: &str, wanted: impl Fn(f64) -> bool) -> Duration 
         if orders.iter().all(|order| wanted(*order)) {
             return begin.elapsed();
         }
-        assert!(begin.elapsed() < Duration::from_secs(60), "{what}: the nodes are driven by orders {orders:?}");
+        assert!(
+            begin.elapsed() < Duration::from_secs(60),
+            "{what}: the nodes are driven by orders {orders:?}"
+        );
         std::thread::sleep(Duration::from_millis(500));
     }
 }
@@ -37,7 +40,8 @@ fn told() -> Vec<String> {
 fn tier_one_dies_and_returns_while_the_api_server_is_away() {
     let names = nodes().unwrap();
     wait(&names, "before", |order| (order - 1.0).abs() < 0.1);
-    let switches = || -> f64 { names.iter().map(|node| agent_metric(node, SWITCHES).unwrap().unwrap()).sum() };
+    let switches =
+        || -> f64 { names.iter().map(|node| agent_metric(node, SWITCHES).unwrap().unwrap()).sum() };
     let (before, told_before) = (switches(), told().len());
 
     let outage = Outage::begin(&control_plane().unwrap()).unwrap();
@@ -46,11 +50,16 @@ fn tier_one_dies_and_returns_while_the_api_server_is_away() {
     tier_one("dead=false");
     let back = wait(&names, "tier 1 is back", |order| (order - 1.0).abs() < 0.1);
     let during = switches();
-    println!("API server away: tier 2 drove every node after {left:.1?}, tier 1 again {back:.1?} after its return");
+    println!(
+        "API server away: tier 2 drove every node after {left:.1?}, tier 1 again {back:.1?} after its return"
+    );
     outage.end().unwrap();
 
     let wanted = during - before;
-    assert!(wanted >= 2.0 * f64::from(u32::try_from(names.len()).unwrap()), "each node left and returned: {wanted} switches");
+    assert!(
+        wanted >= 2.0 * f64::from(u32::try_from(names.len()).unwrap()),
+        "each node left and returned: {wanted} switches"
+    );
     for _ in 0..60 {
         let new = told().len() - told_before;
         if f64::from(u32::try_from(new).unwrap()) >= wanted {

@@ -93,7 +93,9 @@ impl Sink {
         for count in [suspect_after, fail_after, probes, verify_checks, tries, checks] {
             self.number(count);
         }
-        for span in [jitter, max_reference_age, flap_window, verify_spacing, verify_later, watch, every, spacing] {
+        for span in
+            [jitter, max_reference_age, flap_window, verify_spacing, verify_later, watch, every, spacing]
+        {
             self.number(span.0);
         }
         for span in [response, offset, most_jitter] {

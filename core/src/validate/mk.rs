@@ -1,9 +1,9 @@
 //! Builders for the tests of validation and planning.
 
+use crate::fsm::failover::Figures;
 use crate::names::LABEL_ZONE;
 use crate::policy::{Mode, PolicySpec, Selector};
 use crate::snapshot::{NodeFacts, Snapshot};
-use crate::fsm::failover::Figures;
 use crate::source::{Endpoint, FULL_WEIGHT, PollRange, Scope, SourceSpec, Timescale, Use};
 use crate::tolerances::{Overrides, Preset};
 use std::collections::BTreeMap;

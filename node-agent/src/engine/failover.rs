@@ -15,9 +15,11 @@ use meantime_core::conditions::Status;
 use meantime_core::fsm::failover::lines::Lines;
 use meantime_core::fsm::failover::record::Scene;
 use meantime_core::fsm::failover::sight::{self, Sight};
-use meantime_core::fsm::failover::{self, Options, Overlay, Probed, Sighting};
+use meantime_core::fsm::failover::{self, Options, Overlay, Sighting};
+use meantime_core::fsm::probing;
 use meantime_core::observation::{Answer, Observation};
 use meantime_core::source::Scope;
+use meantime_core::units::Nanos;
 use meantime_core::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -69,7 +71,9 @@ impl Engine {
 
     /// Lets the machine and its record take one step. Nothing to decide without a plan or without an answer.
     fn decide(&mut self, observation: &Observation, verdict: &Verdict) -> Option<Decided> {
-        let plan = self.plan.as_ref()?;
+        let plan = self.plan.clone()?;
+        self.retarget(&plan, observation, verdict);
+        let plan = &plan;
         let Answer::Full { tracking, .. } = &observation.answer else { return None };
         let (now, figures) = (observation.clocks.boot, &plan.failover);
         let probed = self.probed();
@@ -89,7 +93,7 @@ impl Engine {
         let name = |address: IpAddr| {
             look.sightings.iter().find(|one| one.address == address).map(|one| one.source.clone())
         };
-        let check = |source: &str| check(source, &self.sights, verdict);
+        let check = |source: &str| check(source, &self.sights, verdict, &self.probing);
         let scene = Scene {
             boot_id: &self.boot_id,
             now,
@@ -158,10 +162,6 @@ impl Engine {
         }
     }
 
-    fn probed(&self) -> BTreeMap<IpAddr, Probed> {
-        BTreeMap::new()
-    }
-
     /// This machine's clock was disrupted: what chronyd measured before is worthless, and fresh samples are wanted soon.
     pub(super) async fn start_over(&mut self) {
         info!("this clock was disrupted: chronyd's samples are dropped, fresh ones asked for");
@@ -176,7 +176,8 @@ impl Engine {
             .sights
             .iter()
             .filter(|sight| {
-                sight::planned(plan, &sight.sighting.source).is_some_and(|planned| planned.scope != Scope::Public)
+                sight::planned(plan, &sight.sighting.source)
+                    .is_some_and(|planned| planned.scope != Scope::Public)
             })
             .map(|sight| sight.sighting.address)
             .collect();
@@ -188,8 +189,13 @@ impl Engine {
     }
 }
 
-/// Whether a source stands up to being checked after a switch.
-fn check(source: &str, sights: &[Sight], verdict: &Verdict) -> Result<(), String> {
+/// How far chronyd's view of a source and our own probe of it may be apart beyond what both say of themselves: a slew in
+/// between, and a busy machine.
+const SLACK: Nanos = Nanos::from_millis(5);
+
+/// Whether a source stands up to being checked after a switch: by chronyd's word, and by our own probe where it may be
+/// asked.
+fn check(source: &str, sights: &[Sight], verdict: &Verdict, probing: &probing::State) -> Result<(), String> {
     let Some(sight) = sights.iter().find(|sight| sight.sighting.source == source) else {
         return Err(format!("chronyd does not have {source} any more"));
     };
@@ -201,6 +207,15 @@ fn check(source: &str, sights: &[Sight], verdict: &Verdict) -> Result<(), String
         Err(format!("{source} cannot be used"))
     } else if synchronized.status == Status::False {
         Err(format!("TimeSynchronized is False ({})", synchronized.reason.as_str()))
+    } else if let (Some(judged), Some(answer)) = (judged, probing.window(sight.sighting.address).last)
+        && let (Some(view), Some(uncertainty)) = (judged.offset, judged.uncertainty)
+        && (view - answer.offset).abs() > uncertainty + answer.delay.half_up() + SLACK
+    {
+        Err(format!(
+            "chronyd sees {source} at {}, our own probe at {}",
+            view.signed(),
+            answer.offset.signed()
+        ))
     } else {
         Ok(())
     }

@@ -7,6 +7,7 @@
 mod failover;
 mod look;
 mod plan;
+mod probing;
 
 use crate::apply::{self, machine};
 use crate::args::Args;
@@ -15,6 +16,8 @@ use crate::files::{FileError, Paths};
 use crate::ledger::LedgerFile;
 use crate::metrics::Counters;
 use crate::observe::client::{AskError, Client};
+use crate::observe::pace;
+use crate::probe::{self, Prober};
 use crate::publish::cadence;
 use crate::publish::report::Report;
 use crate::publish::{Ask, Incoming};
@@ -30,6 +33,7 @@ use meantime_core::clocks::BootTime;
 use meantime_core::conf::{BadLocal, Local};
 use meantime_core::fsm::failover::sight::Sight;
 use meantime_core::fsm::failover::{Memory, Overlay};
+use meantime_core::fsm::probing::{self as probing_core, Outcome, Target};
 use meantime_core::judge::JudgeState;
 use meantime_core::ledger::HeldPlan;
 use meantime_core::names::CONDITION_BOOT_TIME;
@@ -38,6 +42,7 @@ use meantime_core::snapshot::NodePlan;
 use meantime_core::units::Nanos;
 use meantime_core::verdict::Verdict;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, watch};
@@ -118,6 +123,11 @@ pub struct Engine {
     /// Differs between nodes and stays on each: spreads them over jitters.
     phase: u64,
     retried_absent: BootTime,
+    /// Our own questions to servers.
+    prober: Prober,
+    outcomes: mpsc::Receiver<(IpAddr, Outcome)>,
+    probing: probing_core::State,
+    targets: Vec<Target>,
     /// Who sets this host's clock at boot; none = its plan is not Managed.
     protection: Option<Protection>,
     generation: Option<i64>,
@@ -154,6 +164,7 @@ impl Engine {
         let now = clock::boottime();
         let failover: Option<Memory> =
             ledger.ledger.failover.clone().and_then(|value| serde_json::from_value(value).ok());
+        let (prober, outcomes) = Prober::new(probe::PATIENCE);
         let phase = cadence::fnv(args.node.as_bytes());
         Ok(Self {
             local,
@@ -174,6 +185,10 @@ impl Engine {
             overlay: Overlay::default(),
             phase,
             retried_absent: now,
+            prober,
+            outcomes,
+            probing: probing_core::State::default(),
+            targets: Vec::new(),
             protection: None,
             generation: ledger.ledger.fence.as_ref().map(|fence| fence.generation),
             waiting: None,
@@ -210,6 +225,11 @@ impl Engine {
                     // The transport is gone: the process is about to end.
                     None => break,
                 },
+                Some((address, outcome)) = self.outcomes.recv() => {
+                self.probed_one(address, outcome);
+                // What it proves is acted on at the next look, which is near.
+                self.next_look = self.next_look.min(clock::boottime() + pace::FASTEST);
+            }
                 () = tokio::time::sleep(rest) => {}
             }
             self.turn().await;
@@ -221,7 +241,8 @@ impl Engine {
         let now = clock::boottime();
         let look = if self.plan.is_some() { self.next_look } else { now + TURN };
         let tick = self.supervisor.next_tick().unwrap_or(now + TURN);
-        look.min(tick).min(now + TURN)
+        let probe = self.next_probe(now).unwrap_or(now + TURN);
+        look.min(tick).min(probe).min(now + TURN)
     }
 
     /// Everything whose time has come.
@@ -246,6 +267,7 @@ impl Engine {
             if now >= self.next_look {
                 self.look().await;
             }
+            self.ask_around(clock::boottime());
         }
         if now >= self.next_dump {
             self.dump().await;
@@ -394,6 +416,7 @@ impl Engine {
             judged: self.judged.clone(),
             failover: self.failover.clone(),
             sights: self.sights.clone(),
+            asked: self.targets.iter().map(|one| (one.address, self.probing.counters(one.address))).collect(),
             overlay_hash: failover::overlay_hash(&self.overlay, &self.sights),
             now: clock::boottime(),
             max_offset,

@@ -7,9 +7,9 @@ use crate::files;
 use crate::publish::{Ask, Incoming};
 use crate::supervise::machine::Event as DaemonEvent;
 use meantime_candm::Request;
+use meantime_core::fsm::failover::Memory;
 use meantime_core::judge::{JudgeState, acknowledge};
 use meantime_core::ledger::{Admission, Answered, Fence, HeldPlan, Origin, Refused, admit};
-use meantime_core::fsm::failover::Memory;
 use meantime_core::observation::{Answer, ClockProfile};
 use meantime_crds::nodetime::{Desired, NodeTime};
 use std::collections::VecDeque;
@@ -139,7 +139,8 @@ impl Engine {
     /// A person's request, once.
     async fn answer(&mut self, object: &NodeTime) {
         let Some(request) = &object.spec.request else { return };
-        let answers = self.judged.as_ref().is_some_and(|(seen, _)| matches!(seen.answer, Answer::Full { .. }));
+        let answers =
+            self.judged.as_ref().is_some_and(|(seen, _)| matches!(seen.answer, Answer::Full { .. }));
         let known = self.ledger.ledger.answered.as_ref();
         if known.is_some_and(|known| known.id == request.id && known.verb == request.verb) {
             return;
@@ -152,7 +153,10 @@ impl Engine {
             "reselect" if answers => {
                 self.failover.state.reselect();
                 self.order(&Request::Reselect).await;
-                (true, "chronyd selects anew; the best order of sources that works drives from the next look on")
+                (
+                    true,
+                    "chronyd selects anew; the best order of sources that works drives from the next look on",
+                )
             }
             "resync" if answers => match self.burst().await {
                 0 => (false, "no Local or Site source may be asked out of turn (Public ones never are)"),

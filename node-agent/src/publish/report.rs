@@ -9,6 +9,7 @@ use meantime_core::clocks::BootTime;
 use meantime_core::conditions::Status;
 use meantime_core::fsm::failover::Memory;
 use meantime_core::fsm::failover::sight::Sight;
+use meantime_core::fsm::probing::Counters;
 use meantime_core::ledger::{Answered, Fence};
 use meantime_core::names::CONDITION_BOOT_TIME;
 use meantime_core::observation::Observation;
@@ -20,6 +21,7 @@ use meantime_crds::nodetime::{
     AgentInfo, AnswerState, AppliedPlan, AppliedState, ChronyInfo, ClockInfo, NodeTimeStatus, RequestAnswer,
     Retired,
 };
+use std::net::IpAddr;
 
 /// Longest message for the clock, in characters (schema).
 const CLOCK_MESSAGE: usize = 256;
@@ -49,6 +51,8 @@ pub struct Report {
     pub failover: Memory,
     /// … made of the sources at that look …
     pub sights: Vec<Sight>,
+    /// What our own probes of each address came to.
+    pub asked: Vec<(IpAddr, Counters)>,
     /// … and wants of chronyd besides the plan, as one word; none = nothing.
     pub overlay_hash: Option<String>,
     /// When this was composed.

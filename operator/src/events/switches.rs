@@ -75,7 +75,9 @@ fn words(switch: &Switch) -> Vec<(String, Loudness, &'static str, String)> {
             format!("switch-{id}-failed"),
             Loudness::Warning,
             "SwitchNotVerified",
-            format!("the switch from {from} to {to} does not stand up to its checks: {why}; see kubectl get nt"),
+            format!(
+                "the switch from {from} to {to} does not stand up to its checks: {why}; see kubectl get nt"
+            ),
         ));
     }
     all

@@ -5,11 +5,11 @@
 
 use super::spread::{Spread, begin, calmest, since};
 use super::{Aim, Error, Row};
+use meantime_core::fsm::failover::Figures;
 use meantime_core::names::LABEL_ZONE;
 use meantime_core::plan::{NodeOutcome, Plan, plan};
 use meantime_core::policy::{Mode, PolicySpec, Requirement, Selector, SelectorOperator};
 use meantime_core::snapshot::{NodeFacts, Snapshot};
-use meantime_core::fsm::failover::Figures;
 use meantime_core::source::{Endpoint, FULL_WEIGHT, PollRange, Scope, SourceSpec, Timescale, Use};
 use meantime_core::tolerances::{Overrides, Preset};
 use meantime_core::validate::validate;

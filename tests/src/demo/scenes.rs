@@ -138,7 +138,9 @@ fn tier_dies() -> Scene {
     Scene {
         id: "g",
         title: "all of tier 1 dies, and comes back".into(),
-        expected: "tier 2 drives every node, no Node condition changes, one Event each; tier 1 again after proof".into(),
+        expected:
+            "tier 2 drives every node, no Node condition changes, one Event each; tier 1 again after proof"
+                .into(),
         inject: lab(&["gps-a", "radio-a", "gps-b"], "dead=true"),
         heal: lab(&["gps-a", "radio-a", "gps-b"], "dead=false"),
         told: Box::new(|before, now| {
@@ -147,7 +149,8 @@ fn tier_dies() -> Scene {
                     return Err(format!("{name} follows tier {:?}, order {}", nodetime.tier, nodetime.order));
                 }
                 let new = now.events.difference(&before.events);
-                let told = new.filter(|event| event.name == *name && event.reason == "SourceSwitched").count();
+                let told =
+                    new.filter(|event| event.name == *name && event.reason == "SourceSwitched").count();
                 if told == 0 {
                     return Err(format!("no Event SourceSwitched on {name}"));
                 }

@@ -61,7 +61,9 @@ fn a_dead_tier_hands_the_drive_on_and_gets_it_back_after_proof(#[case] suite: &s
     assert!(followed(&status, &["s0", "s1"]), "{}", node.story());
     set(&node, &[0, 1], "dead=true");
     let status = node.wait("the next order drives", |status| {
-        order(status) == 2 && followed(status, &["s2", "s3", "s4"]) && status.switches.last().is_some_and(|last| last.to.is_some())
+        order(status) == 2
+            && followed(status, &["s2", "s3", "s4"])
+            && status.switches.last().is_some_and(|last| last.to.is_some())
     });
     let switch = status.switches.last().unwrap();
     assert!(switch.evidence.contains("does not answer"), "{switch:?}");
@@ -80,7 +82,11 @@ fn a_dead_tier_hands_the_drive_on_and_gets_it_back_after_proof(#[case] suite: &s
     set(&node, &[0, 1], "dead=false");
     let back = |status: &NodeTimeStatus| order(status) == 1 && followed(status, &["s0", "s1"]);
     let status = node.wait("the first order drives again", back);
-    assert!(status.switches.iter().any(|switch| switch.evidence.contains("proven itself stable")), "{:?}", status.switches);
+    assert!(
+        status.switches.iter().any(|switch| switch.evidence.contains("proven itself stable")),
+        "{:?}",
+        status.switches
+    );
     node.wait("nothing but the plan is left", |status| {
         status.applied.as_ref().is_some_and(|applied| applied.overlay_hash.is_none())
             && ["s0", "s1"].iter().all(|source| health(status, source) == Some(HealthWord::Healthy))
@@ -120,7 +126,9 @@ fn neither_the_agents_death_nor_chronyds_forgets_who_is_out(#[case] suite: &str)
     let sequence = node.status().unwrap().sequence;
     node.start();
     let still = |status: &NodeTimeStatus| {
-        status.sequence > sequence && condition(status, "TimeSynchronized") == "True" && status.source.is_some()
+        status.sequence > sequence
+            && condition(status, "TimeSynchronized") == "True"
+            && status.source.is_some()
     };
     let status = node.wait("the agent again", still);
     assert_eq!(order(&status), 2, "{}", node.story());
@@ -144,7 +152,12 @@ fn a_tier_that_lies_together_is_outvoted_and_loses_the_drive() {
     node.each_status(24, |status| {
         assert!(!followed(status, &["s0", "s1"]), "{}", node.story());
         for source in ["s0", "s1"] {
-            assert_eq!(health(status, source), Some(HealthWord::Healthy), "outvoted, not taken out: {}", node.story());
+            assert_eq!(
+                health(status, source),
+                Some(HealthWord::Healthy),
+                "outvoted, not taken out: {}",
+                node.story()
+            );
         }
     });
 }
@@ -198,7 +211,11 @@ fn a_far_but_correct_source_is_ranked_last_and_never_taken_out() {
     set(&node, &[0], "delay=210ms jitter=30ms");
     node.up();
     let score = |status: &NodeTimeStatus| {
-        status.associations.iter().find(|one| one.source.as_deref() == Some("s0")).map_or(100, |one| one.score)
+        status
+            .associations
+            .iter()
+            .find(|one| one.source.as_deref() == Some("s0"))
+            .map_or(100, |one| one.score)
     };
     node.wait("its score", |status| score(status) <= 80);
     node.each_status(40, |status| {
@@ -220,7 +237,9 @@ fn when_all_die_it_says_for_how_long_the_clock_will_do() {
     assert!(expected.unwrap() >= guaranteed.unwrap() && guaranteed.unwrap() > 60, "{alone:?}");
     assert!(status.switches.is_empty(), "nobody is taken out when nobody could do better: {}", node.story());
     set(&node, &[0, 1, 2, 3, 4], "dead=false");
-    node.wait("the end of it", |status| status.holdover.is_none() && condition(status, "TimePartitioned") == "False");
+    node.wait("the end of it", |status| {
+        status.holdover.is_none() && condition(status, "TimePartitioned") == "False"
+    });
 }
 
 #[test]
@@ -244,7 +263,8 @@ fn a_person_may_ask_for_another_choice_and_for_fresh_samples() {
     let status = node.wait("the answer", answered);
     assert!(status.request.unwrap().message.contains("never stepped"));
     node.request("dance", "3");
-    let status = node.wait("the refusal", |status| status.request.as_ref().is_some_and(|answer| answer.id == "3"));
+    let status =
+        node.wait("the refusal", |status| status.request.as_ref().is_some_and(|answer| answer.id == "3"));
     assert!(status.request.unwrap().message.contains("this agent knows"), "{}", node.story());
     sleep(POLL);
 }

@@ -41,7 +41,8 @@ impl Lines {
             .collect();
         let first = plan.associations.iter().filter_map(crate::snapshot::PlannedAssociation::order).min();
         let home = first.is_none_or(|first| state.drive().order() == first);
-        let mut demoted: BTreeSet<String> = self.demoted.union(&absent.keys().cloned().collect()).cloned().collect();
+        let mut demoted: BTreeSet<String> =
+            self.demoted.union(&absent.keys().cloned().collect()).cloned().collect();
         if home {
             demoted.retain(|source| absent.contains_key(source));
         }
@@ -82,6 +83,11 @@ impl Lines {
     /// Identities of the lines that are left out on purpose.
     pub fn absent(&self, plan: &NodePlan) -> BTreeSet<String> {
         identities(self.absent.keys(), plan)
+    }
+
+    /// Who is left out, with the address that it had.
+    pub const fn left_out(&self) -> &BTreeMap<String, IpAddr> {
+        &self.absent
     }
 
     /// The lines of a plan as this file has them.

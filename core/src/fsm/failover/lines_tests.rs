@@ -1,13 +1,13 @@
 //! The file of a chronyd without `selectopts`: only the dead are ever touched.
 
 use super::*;
+use crate::clocks::BootTime;
 use crate::conf::SourceLine;
 use crate::fsm::failover::{Drive, Figures, Health, Look, step};
 use crate::judge::tests::build::plan;
 use crate::snapshot::PlannedAssociation;
 use crate::source::{PollRange, Scope, Timescale};
 use crate::tolerances::Preset;
-use crate::clocks::BootTime;
 use crate::units::Nanos;
 
 /// s1 drives, s2 and s3 are next.

@@ -89,13 +89,7 @@ pub struct Failback {
 
 impl Default for Failback {
     fn default() -> Self {
-        Self {
-            every: Nanos::from_secs(300),
-            tries: 10,
-            score: 85,
-            checks: 3,
-            spacing: Nanos::from_secs(30),
-        }
+        Self { every: Nanos::from_secs(300), tries: 10, score: 85, checks: 3, spacing: Nanos::from_secs(30) }
     }
 }
 

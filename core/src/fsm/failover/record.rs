@@ -231,7 +231,8 @@ fn acted(before: &State, after: &State, scene: &Scene<'_>) -> Option<(String, Bo
         (_, Some(address)) => Some(accuse(before, after, *address, scene)),
         (Some(last), None) => {
             // The drivers were outvoted, or chronyd followed none of them any more.
-            let evidence = format!("all sources of order {} are out or outvoted; order {} drives", last.from, last.to);
+            let evidence =
+                format!("all sources of order {} are out or outvoted; order {} drives", last.from, last.to);
             Some((evidence, scene.now))
         }
         (None, None) => None,

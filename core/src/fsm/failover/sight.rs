@@ -40,7 +40,7 @@ pub fn sights(
     probed: &BTreeMap<IpAddr, Probed>,
 ) -> Vec<Sight> {
     let Answer::Full { associations, .. } = &observation.answer else { return Vec::new() };
-    let middle = median(verdict.associations.iter().filter(|one| one.usable).filter_map(|one| one.offset));
+    let middle = middle(verdict);
     let judged = |index: usize| verdict.associations.iter().find(|one| one.index == index);
     let sights = associations.iter().enumerate().filter_map(|(index, seen)| {
         let planned =
@@ -71,6 +71,11 @@ pub fn sights(
     sights.collect()
 }
 
+/// The median of the usable voters: what a source's own offset is measured against.
+pub fn middle(verdict: &Verdict) -> Option<Nanos> {
+    median(verdict.associations.iter().filter(|one| one.usable).filter_map(|one| one.offset))
+}
+
 /// What the machine gets of it. While this machine's own clock is in question nothing is learned of its sources.
 pub fn look(sights: &[Sight], verdict: &Verdict) -> Look {
     Look {
@@ -94,11 +99,7 @@ fn doubt(seen: &Association, reference_age: Option<Nanos>, figures: &Figures) ->
 
 /// Transmit − reference timestamp of the last answer. chronyd does not report when a packet left its sender; but it
 /// tells how far we are from that sender's clock, and how long ago the sample was taken (in whole seconds).
-fn reference_age(
-    seen: &Association,
-    judged: &AssociationVerdict,
-    clocks: &ClockReading,
-) -> Option<Nanos> {
+fn reference_age(seen: &Association, judged: &AssociationVerdict, clocks: &ClockReading) -> Option<Nanos> {
     let packet = seen.packet.as_ref().filter(|packet| packet.reference_time.0 > 0)?;
     let theirs = clocks.wall - judged.offset?;
     Some((theirs - packet.reference_time) - seen.sample_age?)

@@ -111,7 +111,11 @@ fn a_wrong_clock_of_our_own_is_held_against_nobody(#[case] ahead: Nanos) {
     for sight in Scene::new(3, ahead).sights() {
         assert_eq!(sight.reference_age, Some(Nanos::from_secs(10)));
         assert_eq!((sight.sighting.doubt, sight.score.points), (None, 100));
-        assert_eq!((sight.sighting.order, sight.sighting.rank()), (Some(1), 50), "the role tells where no order does");
+        assert_eq!(
+            (sight.sighting.order, sight.sighting.rank()),
+            (Some(1), 50),
+            "the role tells where no order does"
+        );
     }
 }
 
