@@ -79,11 +79,7 @@ impl Engine {
         let probed = self.probed();
         self.sights = sight::sights(plan, observation, verdict, &probed);
         let mut look = sight::look(&self.sights, verdict);
-        let retry = now - self.retried_absent >= figures.failback.every;
-        if retry {
-            self.retried_absent = now;
-        }
-        let absent = self.failover.lines.sightings(plan, &probed, retry, figures.fail_after);
+        let absent = self.failover.lines.sightings(plan, &probed);
         let known = |address: IpAddr| look.sightings.iter().any(|one| one.address == address);
         let absent: Vec<Sighting> = absent.into_iter().filter(|one| !known(one.address)).collect();
         look.sightings.extend(absent);
@@ -112,7 +108,7 @@ impl Engine {
         let news = record.count() != count
             || state.excluded() != before.excluded()
             || state.drive().order() != before.drive().order();
-        let lines = self.failover.lines.next(&overlay, &state, &look.sightings, plan);
+        let lines = self.failover.lines.next(&overlay, &state, &look.sightings, plan, now);
         (self.failover.state, self.overlay) = (state, overlay);
         Some(Decided { sightings: look.sightings, lines, news })
     }

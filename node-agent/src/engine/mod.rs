@@ -122,7 +122,6 @@ pub struct Engine {
     overlay: Overlay,
     /// Differs between nodes and stays on each: spreads them over jitters.
     phase: u64,
-    retried_absent: BootTime,
     /// Our own questions to servers.
     prober: Prober,
     outcomes: mpsc::Receiver<(IpAddr, Outcome)>,
@@ -184,7 +183,6 @@ impl Engine {
             sights: Vec::new(),
             overlay: Overlay::default(),
             phase,
-            retried_absent: now,
             prober,
             outcomes,
             probing: probing_core::State::default(),

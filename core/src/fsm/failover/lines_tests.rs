@@ -37,15 +37,14 @@ struct World {
     lines: Lines,
     second: i64,
     silent: u32,
-    answers_probes: bool,
+    probed: Probed,
 }
 
 impl World {
     /// chronyd has what the file has.
     fn second(&mut self) {
         self.second += 1;
-        let probed = if self.answers_probes { Probed::Answered } else { Probed::Unanswered(9) };
-        let probed = BTreeMap::from([(IpAddr::from([10, 0, 0, 1]), probed)]);
+        let probed = BTreeMap::from([(IpAddr::from([10, 0, 0, 1]), self.probed)]);
         let file = self.file();
         let there = |index: u8| file.iter().any(|line| line.contains(&format!("10.0.0.{index} ")));
         let sighting = |index: u8| Sighting {
@@ -62,11 +61,16 @@ impl World {
             weight: 100,
         };
         let mut sightings: Vec<Sighting> = (1..=3).filter(|index| there(*index)).map(sighting).collect();
-        sightings.extend(self.lines.sightings(&self.plan, &probed, false, 3));
+        sightings.extend(
+            self.lines
+                .sightings(&self.plan, &probed)
+                .into_iter()
+                .filter(|one| !there(one.address.to_string().trim_start_matches("10.0.0.").parse().unwrap())),
+        );
         let look = Look { sightings, frozen: false };
         let now = BootTime(Nanos::from_secs(self.second).0);
         let (state, overlay) = step(&self.state, &look, &Figures::default(), 0, now);
-        self.lines = self.lines.next(&overlay, &state, &look.sightings, &self.plan);
+        self.lines = self.lines.next(&overlay, &state, &look.sightings, &self.plan, now);
         self.state = state;
     }
     fn file(&self) -> Vec<String> {
@@ -79,39 +83,66 @@ impl World {
     }
 }
 
-#[test]
-fn the_dead_line_goes_comes_back_as_a_voter_and_drives_again_after_proof() {
-    let plan = planned();
+fn world() -> World {
     let mut world = World {
-        plan,
+        plan: planned(),
         state: State::default(),
         lines: Lines::default(),
         second: 0,
         silent: 0,
-        answers_probes: true,
+        probed: Probed::Answered,
     };
     world.second();
     assert!(world.lines.is_plain() && world.prefers() && world.file().len() == 3);
-    (world.silent, world.answers_probes) = (3, false);
-    for _ in 0..3 {
-        world.second();
+    world
+}
+
+impl World {
+    fn run(&mut self, seconds: u32) {
+        for _ in 0..seconds {
+            self.second();
+        }
     }
+    fn health(&self) -> Option<Health> {
+        self.state.health(IpAddr::from([10, 0, 0, 1]))
+    }
+}
+
+#[test]
+fn the_dead_line_goes_comes_back_as_a_voter_and_drives_again_after_proof() {
+    let mut world = world();
+    (world.silent, world.probed) = (3, Probed::Unanswered(9));
+    world.run(3);
     assert_eq!((world.file().len(), world.prefers()), (2, false), "{:?}", world.state);
     assert_eq!(world.state.drive().order(), 2);
     assert_eq!(world.lines.absent(&world.plan), BTreeSet::from(["10.0.0.1".to_owned()]));
-    for _ in 0..600 {
-        world.second();
-    }
+    world.run(600);
     assert_eq!(world.file().len(), 2, "what does not answer our probes stays out");
-    (world.silent, world.answers_probes) = (0, true);
-    for _ in 0..10 {
-        world.second();
-    }
+    (world.silent, world.probed) = (0, Probed::Answered);
+    world.run(1);
     assert_eq!((world.file().len(), world.prefers()), (3, false), "it votes again");
-    assert_eq!(world.state.health(IpAddr::from([10, 0, 0, 1])), Some(Health::Healthy));
-    for _ in 0..400 {
-        world.second();
-    }
+    world.run(10);
+    assert_eq!(world.health(), Some(Health::Healthy));
+    world.run(400);
     assert_eq!(world.state.drive().order(), Drive::default().order());
+    assert!(world.lines.is_plain() && world.prefers());
+}
+
+#[test]
+fn what_must_not_be_probed_is_tried_again_from_time_to_time() {
+    let mut world = world();
+    (world.silent, world.probed) = (3, Probed::NotAllowed);
+    let mut there = Vec::new();
+    for second in 0..700 {
+        world.second();
+        if world.file().len() == 3 {
+            there.push(second);
+        }
+    }
+    let trials = there.chunk_by(|one, next| next - one == 1).map(<[i32]>::len);
+    assert_eq!(trials.collect::<Vec<_>>(), [8, 8], "once in five minutes, for eight polls: {there:?}");
+    world.silent = 0;
+    world.run(700);
+    assert_eq!((world.health(), world.file().len()), (Some(Health::Healthy), 3));
     assert!(world.lines.is_plain() && world.prefers());
 }

@@ -87,7 +87,10 @@ pub(super) fn excluded(
     // Those that prove themselves wait outside, unless they are needed.
     let inside = heard + wrong.len().saturating_sub(minority);
     let needed = VOTERS.saturating_sub(inside);
-    returning.sort_by_key(|one| (std::cmp::Reverse(one.rank()), one.address));
+    // Who is in stays in: a score lets in, it never puts out.
+    returning.sort_by_key(|one| {
+        (drive.excluded.contains(&one.address), std::cmp::Reverse(one.rank()), one.address)
+    });
     excluded.extend(returning.iter().skip(needed).map(|sighting| sighting.address));
     excluded
 }

@@ -453,6 +453,7 @@ impl Failover {
                 doubt: None,
                 probed: world.state.probed(target),
                 score: 100,
+                weight: 100,
             };
             let sightings = world.targets.iter().enumerate().map(one).collect();
             let look = Look { sightings, frozen: false };
