@@ -23,7 +23,7 @@ fn wait(names: &[String], what: &str, wanted: impl Fn(f64) -> bool) -> Duration 
             return begin.elapsed();
         }
         assert!(
-            begin.elapsed() < Duration::from_secs(60),
+            begin.elapsed() < Duration::from_mins(1),
             "{what}: the nodes are driven by orders {orders:?}"
         );
         std::thread::sleep(Duration::from_millis(500));

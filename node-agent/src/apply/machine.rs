@@ -139,7 +139,7 @@ pub fn step(mut state: State, event: Event, now: BootTime) -> (State, Vec<Action
             state.refusal = None;
             let good = state.good.clone();
             if let Some(good) = good {
-                let again = Arc::new(Change { held, ..(*good).clone() });
+                let again = Arc::new(Change { held: *held, ..(*good).clone() });
                 plan(&mut state, &again, now, &mut actions);
             }
         }

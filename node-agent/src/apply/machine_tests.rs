@@ -226,7 +226,7 @@ fn going_back_to_the_good_plan_is_a_plan_like_any_other() {
     let mut run = Run::with_good("1 2 3");
     run.feed(10, Event::Plan(change(2, "a", "1 2 3 4")));
     run.look(11, "1 2 3 4", "1 2 3");
-    run.feed(12, Event::Renewed(change(3, "a", "1 2 3").held.clone()));
+    run.feed(12, Event::Renewed(Box::new(change(3, "a", "1 2 3").held.clone())));
     assert_eq!(writes(&run.look(13, "1 2 3 4", "1 2 3")), ["1 2 3"]);
 }
 

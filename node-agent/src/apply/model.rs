@@ -72,7 +72,7 @@ pub enum Event {
     /// A plan was accepted.
     Plan(Arc<Change>),
     /// The same plan again under another generation: only its fence is noted.
-    Renewed(HeldPlan),
+    Renewed(Box<HeldPlan>),
     /// A plan was not even tried.
     Refused(String),
     /// One look; whether the running chronyd has the wanted main part.

@@ -122,7 +122,7 @@ impl Engine {
         if self.apply.target.is_none()
             && self.apply.good.as_ref().is_some_and(|good| good.held.plan.hash == held.plan.hash)
         {
-            return self.step(machine::Event::Renewed(held)).await;
+            return self.step(machine::Event::Renewed(Box::new(held))).await;
         }
         match apply::admit(held.clone(), &self.local, version, self.supervisor.program()).await {
             Ok(change) => self.step(machine::Event::Plan(Arc::new(change))).await,
