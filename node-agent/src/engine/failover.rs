@@ -18,6 +18,7 @@ use meantime_core::fsm::failover::sight::{self, Sight};
 use meantime_core::fsm::failover::{self, Options, Overlay, Sighting};
 use meantime_core::fsm::probing;
 use meantime_core::observation::{Answer, Observation};
+use meantime_core::snapshot::PlannedAssociation;
 use meantime_core::source::Scope;
 use meantime_core::units::Nanos;
 use meantime_core::verdict::Verdict;
@@ -95,6 +96,11 @@ impl Engine {
             now,
             wall: observation.clocks.wall,
             following: verdict.selected.as_deref(),
+            following_order: verdict
+                .selected
+                .as_deref()
+                .and_then(|source| sight::planned(plan, source))
+                .and_then(PlannedAssociation::order),
             stamp: tracking.reference_time.0.unsigned_abs(),
             name: &name,
             check: &check,

@@ -38,7 +38,10 @@ impl Engine {
                 unanswered: judged.map_or(0, |judged| judged.unanswered),
                 offset: judged.and_then(|judged| Some(judged.offset? - middle?)),
                 power: planned.power_failing,
-                wanted: wanted.contains(&address) || checked == Some(planned.source.as_str()),
+                // A suspicion has to rise anew for two fresh probes: it must not be hidden behind a check.
+                wanted: wanted.contains(&address)
+                    || (checked == Some(planned.source.as_str())
+                        && judged.is_some_and(|judged| judged.unanswered == 0)),
                 sent: seen.counters.map_or(0, |counters| counters.sent),
             });
         }

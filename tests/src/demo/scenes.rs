@@ -158,11 +158,11 @@ fn tier_dies() -> Scene {
             Ok(format!("tier 2 drives {} nodes, an Event on each", now.nodetimes.len()))
         }),
         allowed: Box::new(|_, _| false),
-        watch_s: 5,
+        watch_s: 2,
         limit_s: 40,
         note: Some(
             "g: healed = every node is back on tier 1, after the proof that the policy asks for (quickstart: 3 checks 1 s \
-             apart, tried every 5 s; the defaults are 30 s and 300 s).",
+             apart, tried every 2 s; the defaults are 30 s and 300 s).",
         ),
     }
 }

@@ -79,6 +79,9 @@ pub struct Switch {
     pub verification: Verification,
     /// The clock's last update when we acted.
     stamp: u64,
+    /// The order that was given the drive; none = another source of the same order takes over. Until chronyd follows one
+    /// of it there is no switch: it may be held by a majority that we doubt.
+    toward: Option<u8>,
 }
 
 /// The last switches, oldest first.
@@ -100,6 +103,8 @@ pub struct Scene<'a> {
     pub wall: WallTime,
     /// The source that chronyd follows; none = nothing.
     pub following: Option<&'a str>,
+    /// The order of that source; none = it only votes, or nothing is followed.
+    pub following_order: Option<u8>,
     /// Tells one clock update from the next.
     pub stamp: u64,
     /// The source's name at an address.
@@ -136,12 +141,12 @@ impl Record {
         if let Some(newest) = self.switches.last_mut() {
             newest.advance(figures, scene);
         }
-        if let Some((evidence, since)) = acted(before, after, scene) {
-            self.begin(evidence, since, scene);
+        if let Some(act) = acted(before, after, scene) {
+            self.begin(act, scene);
         }
     }
 
-    fn begin(&mut self, evidence: String, since: BootTime, scene: &Scene<'_>) {
+    fn begin(&mut self, Act { evidence, since, toward }: Act, scene: &Scene<'_>) {
         if let Some(newest) = self.switches.last_mut() {
             newest.end();
         }
@@ -158,6 +163,7 @@ impl Record {
             duration: None,
             verification: Verification::Waiting,
             stamp: scene.stamp,
+            toward,
         });
         if self.switches.len() > KEPT {
             self.switches.remove(0);
@@ -184,7 +190,8 @@ impl Switch {
         let next = match &self.verification {
             Verification::Waiting => {
                 let other = scene.following.filter(|name| self.from.as_deref() != Some(*name));
-                let Some(other) = other.filter(|_| scene.stamp != self.stamp) else { return };
+                let there = self.toward.is_none() || self.toward == scene.following_order;
+                let Some(other) = other.filter(|_| there && scene.stamp != self.stamp) else { return };
                 self.to = Some(other.to_owned());
                 self.duration = Some(now - self.since);
                 Verification::Checking { passed: 0, next: now + figures.verify_spacing }
@@ -212,28 +219,42 @@ impl Switch {
     }
 }
 
+struct Act {
+    evidence: String,
+    since: BootTime,
+    toward: Option<u8>,
+}
+
 /// Whether what the machine just decided makes chronyd follow another source, why, and since when it was wrong.
-fn acted(before: &State, after: &State, scene: &Scene<'_>) -> Option<(String, BootTime)> {
+fn acted(before: &State, after: &State, scene: &Scene<'_>) -> Option<Act> {
     let newest = |state: &State| state.drive.moves().last().copied();
     let moved = newest(after).filter(|last| newest(before).is_none_or(|known| known.id != last.id));
+    // Whoever follows one of that order already needs no switch.
+    let moved = moved.filter(|last| scene.following_order != Some(last.to));
     let out = after
         .excluded()
         .difference(before.excluded())
         .find(|address| scene.following.is_some() && (scene.name)(**address).as_deref() == scene.following);
+    let toward = moved.map(|last| last.to);
     match (moved, out) {
         (Some(last), _) if last.why == Why::Returned => {
             let evidence = format!("back to order {} of sources: it has proven itself stable", last.to);
-            Some((evidence, scene.now))
+            Some(Act { evidence, since: scene.now, toward })
         }
         (Some(last), _) if last.why == Why::Asked => {
-            Some((format!("back to order {} of sources: a person asked for it", last.to), scene.now))
+            let evidence = format!("back to order {} of sources: a person asked for it", last.to);
+            Some(Act { evidence, since: scene.now, toward })
         }
-        (_, Some(address)) => Some(accuse(before, after, *address, scene)),
+        (_, Some(address)) => {
+            let (evidence, since) = accuse(before, after, *address, scene);
+            // Who takes over is chronyd's choice until the drive has moved.
+            Some(Act { evidence, since, toward: None })
+        }
         (Some(last), None) => {
             // The drivers were outvoted, or chronyd followed none of them any more.
             let evidence =
                 format!("all sources of order {} are out or outvoted; order {} drives", last.from, last.to);
-            Some((evidence, scene.now))
+            Some(Act { evidence, since: scene.now, toward })
         }
         (None, None) => None,
     }
