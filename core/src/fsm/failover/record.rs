@@ -89,7 +89,10 @@ pub struct Switch {
 #[serde(default)]
 pub struct Record {
     switches: Vec<Switch>,
+    /// Begun, ever: numbers them.
     count: u64,
+    /// Of those, complete: another source has updated the clock.
+    complete: u64,
 }
 
 /// What the record has to know of one look.
@@ -118,9 +121,13 @@ impl Record {
     pub fn switches(&self) -> &[Switch] {
         &self.switches
     }
-    /// All switches ever.
+    /// Switches begun, ever.
     pub const fn count(&self) -> u64 {
         self.count
+    }
+    /// Switches that came to an end, ever: another source updated the clock.
+    pub const fn complete(&self) -> u64 {
+        self.complete
     }
     /// Whether the newest switch is to be checked now or soon: looks should be close together.
     pub fn is_checking(&self) -> bool {
@@ -139,7 +146,9 @@ impl Record {
     /// After one look.
     pub fn step(&mut self, before: &State, after: &State, figures: &Figures, scene: &Scene<'_>) {
         if let Some(newest) = self.switches.last_mut() {
+            let waited = newest.to.is_none();
             newest.advance(figures, scene);
+            self.complete += u64::from(waited && newest.to.is_some());
         }
         if let Some(act) = acted(before, after, scene) {
             self.begin(act, scene);
@@ -148,6 +157,11 @@ impl Record {
 
     fn begin(&mut self, Act { evidence, since, toward }: Act, scene: &Scene<'_>) {
         if let Some(newest) = self.switches.last_mut() {
+            if newest.boot_id == scene.boot_id && newest.verification == Verification::Waiting {
+                // The same trouble goes on: the source that took over died as well, the drive moves after its jitter.
+                newest.toward = toward.or(newest.toward);
+                return;
+            }
             newest.end();
         }
         self.count += 1;
