@@ -95,6 +95,16 @@ pub struct Record {
     complete: u64,
 }
 
+/// What is wrong with a source that is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Complaint {
+    /// It cannot be used now. Right after a switch that is a failure; hours later it is other trouble, with a switch of
+    /// its own.
+    Away(String),
+    /// It can be used and is wrong.
+    Wrong(String),
+}
+
 /// What the record has to know of one look.
 #[derive(Clone, Copy)]
 pub struct Scene<'a> {
@@ -113,7 +123,7 @@ pub struct Scene<'a> {
     /// The source's name at an address.
     pub name: &'a dyn Fn(IpAddr) -> Option<String>,
     /// Whether a source stands up to a check now, and if not, why.
-    pub check: &'a dyn Fn(&str) -> Result<(), String>,
+    pub check: &'a dyn Fn(&str) -> Result<(), Complaint>,
 }
 
 impl Record {
@@ -200,7 +210,10 @@ impl Switch {
         }
         let check = || self.to.as_deref().map_or(Ok(()), scene.check);
         let now = scene.now;
-        let failed = |check, why| Verification::Failed { check, why };
+        let failed = |check, complaint| {
+            let (Complaint::Away(why) | Complaint::Wrong(why)) = complaint;
+            Verification::Failed { check, why }
+        };
         let next = match &self.verification {
             Verification::Waiting => {
                 let other = scene.following.filter(|name| self.from.as_deref() != Some(*name));
@@ -223,6 +236,7 @@ impl Switch {
                 Ok(()) => Verification::Watching { until: self.at + figures.watch },
             },
             Verification::Watching { until } => match check() {
+                Err(Complaint::Away(_)) if now < *until => return,
                 Err(why) => failed(figures.verify_checks + 2, why),
                 Ok(()) if now >= *until => Verification::Held,
                 Ok(()) => return,

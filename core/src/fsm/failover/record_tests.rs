@@ -57,7 +57,8 @@ impl Story {
         let before = self.state.clone();
         let (state, _) = step(&before, &look, &Figures::default(), 0, now);
         let fine = self.fine;
-        let check = |source: &str| if fine { Ok(()) } else { Err(format!("{source} is rejected")) };
+        let check =
+            |source: &str| if fine { Ok(()) } else { Err(Complaint::Wrong(format!("{source} is rejected"))) };
         let scene = Scene {
             boot_id: "boot",
             now,
