@@ -51,6 +51,7 @@ pub struct Model {
     /// `offset` was the error at this moment; drift counts from here.
     since: BootTime,
     frozen: Option<Moment>,
+    frozen_for: BTreeMap<IpAddr, Moment>,
     clients: BTreeMap<IpAddr, ClientCount>,
     rng: Rng,
 }
@@ -62,6 +63,7 @@ impl Model {
             settings: Settings::default(),
             since: now.boot,
             frozen: None,
+            frozen_for: BTreeMap::new(),
             clients: BTreeMap::new(),
             rng: Rng::seeded(seed),
         }
@@ -88,6 +90,13 @@ impl Model {
             (true, since) => since,
             (false, _) => None,
         };
+        // As above: other words do not move the moment of freezing.
+        self.frozen_for = next
+            .per_client
+            .iter()
+            .filter(|(_, client)| client.reference_frozen)
+            .map(|(address, _)| (*address, self.frozen_for.get(address).copied().unwrap_or(now)))
+            .collect();
         self.settings = next;
         self.since = now.boot;
         Ok(())
@@ -136,7 +145,7 @@ impl Model {
         let error = self.error(Some(client), came.boot);
         // The request reaches "the server" only after `there`; it answers at once, and `back` follows.
         let stamp = NtpTimestamp::from_wall(came.wall + there + error + jitter);
-        let mut packet = Packet::answer(&self.header(came, error), &question, stamp, stamp);
+        let mut packet = Packet::answer(&self.header(client, came, error), &question, stamp, stamp);
         if let Some(version) = self.settings.version {
             packet.version = version;
         }
@@ -155,9 +164,9 @@ impl Model {
         Some(Answer { bytes, after: there + back, other_port: self.settings.other_port })
     }
 
-    /// What the server says of its own clock.
-    fn header(&self, now: Moment, error: Nanos) -> Packet {
-        let (reference, orphaned_for) = match self.frozen {
+    /// What the server says of its own clock to `client`.
+    fn header(&self, client: IpAddr, now: Moment, error: Nanos) -> Packet {
+        let (reference, orphaned_for) = match self.frozen.or(self.frozen_for.get(&client).copied()) {
             Some(frozen) => (frozen.wall, now.boot - frozen.boot),
             None => (now.wall, Nanos::ZERO),
         };
@@ -295,6 +304,21 @@ mod tests {
         assert_eq!(packet.reference.to_wall(moment(0).wall), moment(10).wall);
         // 100 s at 15 ppm on top of 1 ms, rounded up to the wire's 15 µs.
         assert!((packet.root_dispersion - Nanos::from_micros(2_500)).abs() < Nanos::from_micros(16));
+    }
+
+    #[test]
+    fn an_upstream_can_be_dead_for_one_client_alone() {
+        let mut model = model("reference-age=0");
+        model.set(["per-client=10.0.0.5:reference-frozen=true"], moment(10)).unwrap();
+        model.set(["per-client=10.0.0.6:dead=false"], moment(60)).unwrap();
+        let mut reference = |client| {
+            let packet = ask(&mut model, client, moment(110)).unwrap().unwrap().packet;
+            packet.reference.to_wall(moment(0).wall)
+        };
+        assert_eq!((reference(CLIENT), reference(OTHER)), (moment(10).wall, moment(110).wall));
+        model.set(["per-client=none"], moment(120)).unwrap();
+        let packet = ask(&mut model, CLIENT, moment(130)).unwrap().unwrap().packet;
+        assert_eq!(packet.reference.to_wall(moment(0).wall), moment(130).wall);
     }
 
     #[test]

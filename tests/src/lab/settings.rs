@@ -15,7 +15,7 @@
 //! | `reference-frozen` | bool | the upstream died now: reference time stands still, dispersion grows by 15 ppm |
 //! | `kod` | `RATE`, `DENY`, `RSTD`, `none` | kiss of death instead of time |
 //! | `wrong-origin` `dead` `truncated` `other-port` | bool | answers nobody asked for; none; 47 octets; from another port |
-//! | `per-client` | `ADDR:offset=SPAN`, `ADDR:dead=BOOL`, `none` | for one client only: all its answers shifted (that node is then truly wrong), or it is cut off |
+//! | `per-client` | `ADDR:offset=SPAN`, `ADDR:dead=BOOL`, `ADDR:reference-frozen=BOOL`, `none` | for one client only: all its answers shifted (that node is then truly wrong), it is cut off, or it alone sees the upstream dead |
 //! | `reset` | (no value) | back to an honest stratum-1 server |
 //!
 //! Spans are Go durations with an optional sign, or `0`; bools `true` or `false`. A line with one bad word changes
@@ -34,6 +34,9 @@ pub struct PerClient {
     pub shift: Nanos,
     /// No answers to this client.
     pub dead: bool,
+    /// To this client the reference timestamp stands still since the moment of setting.
+    #[serde(default)]
+    pub reference_frozen: bool,
 }
 
 /// The whole behaviour. The default is an honest stratum-1 server.
@@ -176,7 +179,7 @@ impl Settings {
             self.per_client.clear();
             return Ok(());
         }
-        let wanted = "expected ADDR:offset=SPAN or ADDR:dead=true or none";
+        let wanted = "expected ADDR:offset=SPAN, ADDR:dead=true, ADDR:reference-frozen=true or none";
         let (left, setting) = value.split_once('=').ok_or(wanted)?;
         let (address, key) = left.rsplit_once(':').ok_or(wanted)?;
         let address: IpAddr = address
@@ -187,6 +190,7 @@ impl Settings {
         match key {
             "offset" => client.shift = span(setting)?,
             "dead" => client.dead = switch(setting)?,
+            "reference-frozen" => client.reference_frozen = switch(setting)?,
             _ => return Err(wanted.to_owned()),
         }
         if *client == PerClient::default() {
@@ -278,7 +282,7 @@ mod tests {
             "offset=-200ms drift=10.5ppm jitter=1ms delay=20ms asymmetry=-3ms loss=2% stratum=2 leap=3 version=5 \
              refid=10.0.0.1 root-delay=5ms root-dispersion=6ms reference-age=1h reference-frozen=true kod=RATE \
              wrong-origin=true dead=true truncated=true other-port=true per-client 10.0.0.5:offset=300ms \
-             per-client=[fd00::1]:dead=true",
+             per-client=[fd00::1]:dead=true per-client=[fd00::1]:reference-frozen=true",
         )
         .unwrap();
         let wanted = Settings {
@@ -302,8 +306,14 @@ mod tests {
             truncated: true,
             other_port: true,
             per_client: BTreeMap::from([
-                ("10.0.0.5".parse().unwrap(), PerClient { shift: Nanos::from_millis(300), dead: false }),
-                ("fd00::1".parse().unwrap(), PerClient { shift: Nanos::ZERO, dead: true }),
+                (
+                    "10.0.0.5".parse().unwrap(),
+                    PerClient { shift: Nanos::from_millis(300), ..PerClient::default() },
+                ),
+                (
+                    "fd00::1".parse().unwrap(),
+                    PerClient { shift: Nanos::ZERO, dead: true, reference_frozen: true },
+                ),
             ]),
         };
         assert_eq!(got, wanted);
