@@ -38,7 +38,7 @@ impl Group {
         match self {
             Self::Dead => &[Scene::Dead],
             Self::Liars => &[Scene::Liar5ms, Scene::Liar200ms, Scene::Liars2],
-            Self::Stale => &[Scene::Stale],
+            Self::Stale => &[Scene::Stale, Scene::StalePhi],
             Self::Outage => &[Scene::OutageTold],
             Self::Healthy => &[Scene::Healthy],
             Self::Cost => &[],

@@ -9,9 +9,9 @@ use super::contestant::{self, Contestant};
 use super::course::Course;
 use super::packets::Requests;
 use super::timeline::{Sample, Timeline};
-use super::told::{Told, Words};
+use super::told::{Told, Words, live_bound};
 use super::truth::Truth;
-use crate::agent::Node;
+use crate::agent::{self, Node};
 use crate::chronyd::{ChronyRoot, Chronyd, Client, HarnessError};
 use crate::lab::{Lab, LabOptions, clock};
 use meantime_candm::Request;
@@ -19,15 +19,13 @@ use meantime_core::clocks::BootTime;
 use meantime_core::observation::{Leap, Tracking};
 use meantime_core::units::Nanos;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::time::{Duration, SystemTime};
 
 /// How many servers: two may lie together.
 pub const SERVERS: u8 = 5;
 /// Between two looks: more than twelve a second.
 const LOOK: Duration = Duration::from_millis(75);
-/// The status file is read at each fourth look.
-const STATUS: u64 = 4;
 /// Truth and packets are sampled this far apart.
 const SECOND: Nanos = Nanos::SECOND;
 /// Longer without an answer from a rival's chronyd, and there is no race.
@@ -46,12 +44,17 @@ pub struct Race {
     timelines: BTreeMap<Contestant, Timeline>,
     /// What our agent published.
     pub words: Words,
-    /// How wrong this host was.
+    /// How wrong this host was, against the published status.
     pub truth: Truth,
+    /// The same against what /metrics said at the moment.
+    pub live: Truth,
+    /// Where they are.
+    port: u16,
+    /// The status file as last read.
+    status: Option<SystemTime>,
     requests: BTreeMap<(Contestant, usize), Requests>,
     /// A server that tells the truth, for the truth.
     honest: usize,
-    looks: u64,
     next_second: BootTime,
 }
 
@@ -78,7 +81,7 @@ impl Struck {
 }
 
 impl Race {
-    /// Starts servers and contestants and lets them run for the course's warm-up. Fails when one follows nothing then.
+    /// Starts servers and contestants and lets them run for the course's warm-up.
     pub fn start(course: Course, root: &ChronyRoot) -> Result<Self, Error> {
         let mut node = Node::new(0);
         for number in 1..=SERVERS {
@@ -98,6 +101,8 @@ impl Race {
         }
         contestant::plan(&mut node, &course);
         node.publish();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        node.flags = vec!["--listen".to_owned(), format!("127.0.0.1:{port}")];
         node.start();
         let now = clock::now().boot;
         let mut race = Self {
@@ -108,16 +113,15 @@ impl Race {
             timelines: Contestant::ALL.map(|each| (each, Timeline::default())).into(),
             words: Words::default(),
             truth: Truth::default(),
+            live: Truth::default(),
+            port,
+            status: None,
             requests: BTreeMap::new(),
             honest: usize::from(SERVERS) - 1,
-            looks: 0,
             next_second: now,
         };
         let warm_up = race.course.polls(race.course.warm_up);
         race.watch(warm_up, |_| false)?;
-        for each in Contestant::ALL {
-            race.followed(each)?;
-        }
         Ok(race)
     }
 
@@ -165,7 +169,7 @@ impl Race {
         })
     }
 
-    /// Lets something go wrong at the server that each follows, for that one alone.
+    /// Lets something go wrong at the server that each follows, for that one alone. Fails when one follows nothing.
     pub fn strike(&mut self, fault: &Fault) -> Result<Struck, Error> {
         let mut faulty = BTreeMap::new();
         let mut orders = Vec::new();
@@ -209,13 +213,14 @@ impl Race {
             }
         }
         let now = clock::now().boot;
-        if self.looks.is_multiple_of(STATUS)
+        let status = std::fs::metadata(self.node.path("status.json")).and_then(|file| file.modified()).ok();
+        if status != self.status
             && let Ok(text) = std::fs::read_to_string(self.node.path("status.json"))
             && let Some(told) = Told::read(&text, now)
         {
             self.words.push(told);
+            self.status = status;
         }
-        self.looks += 1;
         if now >= self.next_second {
             self.next_second = now + SECOND;
             self.each_second(now);
@@ -225,7 +230,10 @@ impl Race {
     fn each_second(&mut self, now: BootTime) {
         let error = self.true_error();
         if let Some(told) = self.words.last() {
-            self.truth.sample(now, error, told, self.course.tolerances.max_offset);
+            let limit = self.course.tolerances.max_offset;
+            self.truth.sample(now, error, told, told.bound, limit);
+            let live = agent::get(self.port, "/metrics").and_then(|text| live_bound(&text));
+            self.live.sample(now, error, told, live, limit);
         }
         for (server, lab) in self.node.labs.iter().enumerate() {
             let clients = lab.report().clients;

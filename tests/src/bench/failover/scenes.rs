@@ -23,6 +23,11 @@ const DRIFT_PPM: i32 = 50;
 /// How long the outage is watched after the limit was passed.
 const AFTERMATH: Nanos = Nanos::from_secs(10);
 
+/// How fast the dispersion of an orphaned chronyd grows (measured on 4.3, time-sync reference §0.4) …
+const ORPHAN: &str = "2.4ppm";
+/// … and that of a server which follows RFC 5905: chrony alone leaves such a one by itself, in time.
+const PHI: &str = "15ppm";
+
 /// The scenes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scene {
@@ -34,11 +39,14 @@ pub enum Scene {
     Liar200ms,
     /// It and another lie by 200 ms, agreeing.
     Liars2,
-    /// Its upstream dies; it goes on serving.
+    /// Its upstream dies; it goes on serving, with the dispersion that a chronyd would show.
     Stale,
+    /// The same with the dispersion of RFC 5905.
+    StalePhi,
     /// All servers fall silent, and this host drifts.
     OutageTold,
-    /// Jitter, losses, nothing else.
+    /// Queues and losses as networks have them, nothing else. (The lab's `jitter` is none of that: servers whose clocks jump
+    /// by 5 ms behind a delay of 50 µs; chrony 4.6.1 finds no majority among five of them and never synchronises.)
     Healthy,
 }
 
@@ -51,6 +59,7 @@ impl Scene {
             Self::Liar200ms => "liar200ms",
             Self::Liars2 => "liars2",
             Self::Stale => "stale",
+            Self::StalePhi => "stale_phi",
             Self::OutageTold => "outage_told",
             Self::Healthy => "healthy",
         }
@@ -95,8 +104,10 @@ impl Job {
                 (wanted.max_offset, wanted.max_error_bound) = (LIMIT, LIMIT);
                 (wanted.warn_offset, wanted.warn_error_bound) = (LIMIT.half_up(), LIMIT.half_up());
             }
-            Scene::Healthy => course.servers += " jitter=5ms loss=2%",
-            Scene::Dead | Scene::Liar5ms | Scene::Liar200ms | Scene::Liars2 | Scene::Stale => {}
+            Scene::Healthy => course.servers += " delay-jitter=5ms loss=2%",
+            Scene::Stale => course.servers += &format!(" orphan-rate={ORPHAN}"),
+            Scene::StalePhi => course.servers += &format!(" orphan-rate={PHI}"),
+            Scene::Dead | Scene::Liar5ms | Scene::Liar200ms | Scene::Liars2 => {}
         }
         course
     }
@@ -104,7 +115,7 @@ impl Job {
     pub fn length(self, pace: &Pace) -> Nanos {
         let course = self.course(pace);
         let scene = match self.scene {
-            Scene::Dead | Scene::Stale => course.limit(),
+            Scene::Dead | Scene::Stale | Scene::StalePhi => course.limit(),
             Scene::Liar5ms | Scene::Liar200ms | Scene::Liars2 => course.polls(LIE),
             Scene::OutageTold => outage_limit(),
             Scene::Healthy => pace.healthy,
@@ -119,6 +130,8 @@ pub struct Outcome {
     pub measured: Vec<Measured>,
     /// For `coverage_percent` and `true_while_wrong_s`.
     pub truth: Truth,
+    /// For `coverage_metrics_percent`.
+    pub live: Truth,
     /// Our agent's own story, for whoever explains a figure.
     pub story: String,
 }
@@ -131,12 +144,13 @@ pub fn run(job: Job, pace: &Pace, root: &ChronyRoot) -> Result<Outcome, Error> {
         Scene::Liar5ms => liars(&mut race, job.scene, &Fault { word: "offset=5ms", servers: 1 })?,
         Scene::Liar200ms => liars(&mut race, job.scene, &Fault { word: "offset=200ms", servers: 1 })?,
         Scene::Liars2 => liars(&mut race, job.scene, &Fault { word: "offset=200ms", servers: 2 })?,
-        Scene::Stale => stale(&mut race)?,
+        Scene::Stale => stale(&mut race, job.scene, ORPHAN)?,
+        Scene::StalePhi => stale(&mut race, job.scene, PHI)?,
         Scene::OutageTold => outage(&mut race)?,
         Scene::Healthy => healthy(&mut race, pace.healthy)?,
     };
     measured.extend(packets(&race));
-    Ok(Outcome { measured, truth: race.truth.clone(), story: race.node.story() })
+    Ok(Outcome { measured, truth: race.truth.clone(), live: race.live.clone(), story: race.node.story() })
 }
 
 fn everybody_left(struck: &Struck) -> impl Fn(&Race) -> bool {
@@ -177,18 +191,18 @@ fn dead(race: &mut Race) -> Result<Vec<Measured>, Error> {
     Ok(left(race, &struck, &line))
 }
 
-fn stale(race: &mut Race) -> Result<Vec<Measured>, Error> {
+fn stale(race: &mut Race, scene: Scene, rate: &str) -> Result<Vec<Measured>, Error> {
     let course = race.course.clone();
     let struck = race.strike(&Fault { word: "reference-frozen=true", servers: 1 })?;
     race.watch(course.limit(), everybody_left(&struck))?;
     let age = seconds(course.max_reference_age);
     let line = Line::new(
-        "stale_{}".to_owned(),
+        format!("{}_{{}}", scene.name()),
         "s",
         Aim::AtMost(age + 4.0 * seconds(course.interval())),
         format!(
             "the upstream of the followed one of five dies silently (its reference time stands still, its root dispersion \
-             grows by 15 ppm), until the next clock update from another; poll 2 s, {}; aim: maxReferenceAge of {age} s + \
+             grows by {rate}), until the next clock update from another; poll 2 s, {}; aim: maxReferenceAge of {age} s + \
              3 polls + 1 poll; given up after {:.0} s",
             history(&course),
             seconds(course.limit())
@@ -216,7 +230,7 @@ fn liars(race: &mut Race, scene: Scene, fault: &Fault) -> Result<Vec<Measured>, 
     );
     let pulled = Line::new(
         format!("{name}_{{}}_pulled"),
-        "ms",
+        "us",
         Aim::None,
         format!("{lie}; how far chronyd's clock went from the honest servers' at most"),
     );
@@ -227,7 +241,7 @@ fn liars(race: &mut Race, scene: Scene, fault: &Fault) -> Result<Vec<Measured>, 
         let (samples, _) = timeline.following(struck.at + course.polls(2), struck.faulty(each));
         measured.push(followed.of(each, Value::Known(count(samples))));
         if let Some(far) = timeline.pulled(struck.at, truth) {
-            measured.push(pulled.of(each, Value::Known(seconds(far) * 1e3)));
+            measured.push(pulled.of(each, Value::Known(seconds(far) * 1e6)));
         }
     }
     let named = race.words.named(struck.at, struck.faulty(Contestant::Meantime));
@@ -309,7 +323,7 @@ fn healthy(race: &mut Race, span: Nanos) -> Result<Vec<Measured>, Error> {
     let begin = clock::now().boot;
     race.watch(span, |_| false)?;
     let how = format!(
-        "jitter of 5 ms, loss of 2 %, poll 2 s, for {:.0} minutes after {}",
+        "each way up to 5 ms longer at random, loss of 2 %, poll 2 s, for {:.0} minutes after {}",
         seconds(span) / 60.0,
         history(&race.course)
     );

@@ -56,6 +56,18 @@ fn forecast(status: &serde_json::Value) -> Option<Nanos> {
     status.pointer("/holdover/expectedBreachSeconds")?.as_i64().map(Nanos::from_secs)
 }
 
+/// The guaranteed bound of this very moment, from the agent's /metrics.
+pub fn live_bound(metrics: &str) -> Option<Nanos> {
+    let line = metrics.lines().find_map(|line| line.strip_prefix("meantime_clock_error_bound_seconds "))?;
+    let seconds: f64 = line.trim().parse().ok()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a bound of centuries would be cut off, and still be one"
+    )]
+    let nanos = (seconds * 1e9) as i64;
+    Some(Nanos(nanos))
+}
+
 /// All that differs from what stood before, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Words(Vec<Told>);
@@ -163,6 +175,13 @@ mod tests {
         assert_eq!((words.condition_changes(second(8)), words.moves(second(8))), (1, 1));
         assert_eq!((words.condition_changes(second(30)), words.moves(second(30))), (0, 0));
         assert_eq!(words.forecast(second(0)), None);
+    }
+
+    #[test]
+    fn a_bound_is_found_among_the_metrics() {
+        let text = "# TYPE x gauge\nmeantime_clock_error_bound_seconds 0.000521\nmeantime_baseline 1\n";
+        assert_eq!(live_bound(text), Some(Nanos::from_micros(521)));
+        assert_eq!(live_bound("meantime_baseline 1\n"), None);
     }
 
     #[test]

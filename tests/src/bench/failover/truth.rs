@@ -6,7 +6,8 @@
 //! that is 4 ms behind; a drift of 50 ppm makes one that loses 50 µs a second, also after they fell silent.
 //!
 //! *Coverage* is the share of samples (one a second, wherever a bound is published) with |true error| ≤ published
-//! bound; *True while wrong* the seconds in which TimeSynchronized was True although |true error| was above
+//! bound: once as NodeTime.status has it, which is written on news and every five minutes, and once as the agent's own
+//! /metrics has it at that moment. *True while wrong* the seconds in which TimeSynchronized was True although |true error| was above
 //! `maxOffset`. Void below 1,000 samples or without a host that was truly wrong, as DESIGN has it.
 
 use super::told::Told;
@@ -36,16 +37,23 @@ pub struct Truth {
 }
 
 impl Truth {
-    /// One sample: the host's true error, and what is told of it.
-    pub fn sample(&mut self, at: BootTime, error: Nanos, told: &Told, max_offset: Nanos) {
+    /// One sample: the host's true error, what is told of it, and the bound that counts (the told one, or a later one).
+    pub fn sample(
+        &mut self,
+        at: BootTime,
+        error: Nanos,
+        told: &Told,
+        bound: Option<Nanos>,
+        max_offset: Nanos,
+    ) {
         let word = told.condition("TimeSynchronized");
-        if let Some(bound) = told.bound {
+        if let Some(bound) = bound {
             self.samples += 1;
             if error.abs() <= bound {
                 self.covered += 1;
             } else if self.misses.len() < MISSES {
                 let age = at - told.at;
-                self.misses.push(format!("true error {error}, bound {bound} told {age} ago, {word}"));
+                self.misses.push(format!("true error {error}, bound {bound}, status {age} old, {word}"));
             }
         }
         if error.abs() > max_offset {
@@ -88,9 +96,9 @@ mod tests {
         for (second, error, told) in
             [(1, -4, told("True", 5)), (2, 60, told("True", 5)), (3, -60, told("False", 80))]
         {
-            truth.sample(BootTime(second), Nanos::from_millis(error), &told, limit);
+            truth.sample(BootTime(second), Nanos::from_millis(error), &told, told.bound, limit);
         }
-        truth.sample(BootTime(4), Nanos::ZERO, &Told::default(), limit);
+        truth.sample(BootTime(4), Nanos::ZERO, &Told::default(), None, limit);
         assert_eq!((truth.samples, truth.covered, truth.wrong, truth.true_while_wrong), (3, 2, 2, 1));
         assert_eq!((truth.wrong_since, truth.misses.len()), (Some(BootTime(2)), 1));
         assert_eq!(truth.coverage_percent(), None, "three samples prove nothing");
