@@ -7,7 +7,7 @@ use super::course::Course;
 use crate::agent::Node;
 use meantime_core::chrony::ChronyVersion;
 use meantime_core::snapshot::{PlannedAssociation, Role};
-use meantime_core::source::{Endpoint, PollRange, Scope, Timescale};
+use meantime_core::source::{Endpoint, FULL_WEIGHT, PollRange, Scope, Timescale};
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -75,10 +75,12 @@ impl Contestant {
     }
 }
 
-/// Our plan for a race: the first two servers are tier 1 and drive, the others are tier 2 and vote. **The one place
+/// Our plan for a race: the first two servers are tier 1 and drive, the others are tier 2, vote, and drive
+/// when nobody of the first can. **The one place
 /// where a plan of a race is made.**
 pub fn plan(node: &mut Node, course: &Course) {
     node.plan.tolerances = course.tolerances.clone();
+    node.plan.failover.max_reference_age = course.max_reference_age;
     node.plan.associations = node
         .labs
         .iter()
@@ -98,6 +100,9 @@ pub fn plan(node: &mut Node, course: &Course) {
                 scope: Scope::Local,
                 independence: format!("s{index}"),
                 timescale: Timescale::Utc,
+                drive_order: Some(if first { 1 } else { 2 }),
+                weight: FULL_WEIGHT,
+                power_failing: false,
             }
         })
         .collect();

@@ -306,14 +306,25 @@ fn outage(race: &mut Race) -> Result<Vec<Measured>, Error> {
         late,
         "from the moment in which the true error passes the limit until TimeSynchronized is False; below 0: before it",
     );
-    if let Some((at, forecast)) = race.words.forecast(silent) {
-        let (expected, true_rest) = (seconds(forecast).max(0.001), seconds(wrong - at).max(0.001));
+    let Some(told) = race.words.forecast(silent) else { return Ok(measured) };
+    let rest = wrong - (told.at - silent);
+    if let Some(expected) = told.forecast {
+        let (expected, true_rest) = (seconds(expected).max(0.001), seconds(rest).max(0.001));
         seldom(
             "forecast_factor",
             "times",
             Aim::AtMost(2.0),
             Value::Known((expected / true_rest).max(true_rest / expected)),
-            "the first forecast of the breach against the time that it truly took, the larger over the smaller",
+            "the first expected breach against when it truly came, the larger over the smaller",
+        );
+    }
+    if let Some(guarantee) = told.guarantee {
+        seldom(
+            "guarantee_lateness",
+            "s",
+            Aim::AtMost(0.0),
+            Value::Known(seconds(guarantee - rest)),
+            "from the true breach to the first guaranteed forecast of it; below 0: it was foretold for earlier",
         );
     }
     Ok(measured)

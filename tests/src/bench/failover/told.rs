@@ -2,7 +2,7 @@
 
 use meantime_core::clocks::BootTime;
 use meantime_core::units::Nanos;
-use meantime_crds::nodetime::NodeTimeStatus;
+use meantime_crds::nodetime::{HoldoverStatus, NodeTimeStatus};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -21,13 +21,19 @@ pub struct Told {
     pub overlay: Option<String>,
     /// In how long the limit will be breached, as expected.
     pub forecast: Option<Nanos>,
+    /// In how long at the earliest, with the oscillator as bad as the policy allows for.
+    pub guarantee: Option<Nanos>,
 }
 
 impl Told {
     /// Reads a status file; none if it is not (yet) one.
     pub fn read(text: &str, at: BootTime) -> Option<Self> {
-        let raw: serde_json::Value = serde_json::from_str(text).ok()?;
-        let status: NodeTimeStatus = serde_json::from_value(raw.clone()).ok()?;
+        let status: NodeTimeStatus = serde_json::from_str(text).ok()?;
+        let foreseen = |seconds: fn(&HoldoverStatus) -> Option<i64>| {
+            status.holdover.as_ref().and_then(seconds).map(Nanos::from_secs)
+        };
+        let forecast = foreseen(|holdover| holdover.expected_breach_seconds);
+        let guarantee = foreseen(|holdover| holdover.guaranteed_breach_seconds);
         let rejected = status.associations.iter().filter(|one| one.rejected);
         Some(Self {
             at,
@@ -35,7 +41,8 @@ impl Told {
             rejected: rejected.filter_map(|one| one.address.as_ref()?.parse().ok()).collect(),
             bound: status.error_bound_nanoseconds.map(Nanos),
             overlay: status.applied.and_then(|applied| applied.overlay_hash),
-            forecast: forecast(&raw),
+            forecast,
+            guarantee,
         })
     }
 
@@ -47,13 +54,6 @@ impl Told {
     fn says_the_same(&self, other: &Self) -> bool {
         Self { at: other.at, ..self.clone() } == *other
     }
-}
-
-/// **To be wired** (issue 4): the span after which the agent expects the limit to be breached. NodeTimeStatus has no
-/// such field on this branch; by the issue's words it will be `holdover.expectedBreachSeconds`, so that is looked for
-/// in the raw JSON, and nothing is measured until it is there. Take the typed field here once it exists.
-fn forecast(status: &serde_json::Value) -> Option<Nanos> {
-    status.pointer("/holdover/expectedBreachSeconds")?.as_i64().map(Nanos::from_secs)
 }
 
 /// The guaranteed bound of this very moment, from the agent's /metrics.
@@ -100,10 +100,9 @@ impl Words {
     pub fn named(&self, from: BootTime, liars: &[IpAddr]) -> Option<Nanos> {
         self.first(from, |told| liars.iter().all(|liar| told.rejected.contains(liar)))
     }
-    /// The first forecast after `from`: when it was told (since `from`), and what it says.
-    pub fn forecast(&self, from: BootTime) -> Option<(Nanos, Nanos)> {
-        let told = self.since(from).iter().find(|told| told.at >= from && told.forecast.is_some())?;
-        Some((told.at - from, told.forecast?))
+    /// The first status after `from` that foresees a breach.
+    pub fn forecast(&self, from: BootTime) -> Option<&Told> {
+        self.since(from).iter().find(|told| told.at >= from && told.forecast.is_some())
     }
     /// How often any condition's status or reason became another one.
     pub fn condition_changes(&self, from: BootTime) -> usize {
@@ -132,9 +131,8 @@ mod tests {
             at: second(at),
             conditions: vec![("TimePartitioned".into(), partitioned.into(), "R".into())],
             rejected: rejected.iter().map(|last| IpAddr::from([127, 200, 1, *last])).collect(),
-            bound: None,
             overlay: overlay.map(str::to_owned),
-            forecast: None,
+            ..Told::default()
         }
     }
     fn words() -> Words {
@@ -188,10 +186,11 @@ mod tests {
     fn a_status_is_read_and_a_torn_one_is_not() {
         let text = r#"{"conditions": [{"type": "TimePartitioned", "status": "True", "reason": "NoUsableSource",
             "message": "", "lastTransitionTime": "2026-11-22T00:00:00Z"}], "errorBoundNanoseconds": 5,
-            "holdover": {"expectedBreachSeconds": 90}}"#;
+            "holdover": {"lastsSeconds": 1, "expectedBreachSeconds": 90, "guaranteedBreachSeconds": 60}}"#;
         let told = Told::read(text, second(1)).unwrap();
         assert_eq!((told.condition("TimePartitioned"), told.bound), ("True", Some(Nanos(5))));
-        assert_eq!(told.forecast, Some(Nanos::from_secs(90)));
+        let foreseen = (Some(Nanos::from_secs(90)), Some(Nanos::from_secs(60)));
+        assert_eq!((told.forecast, told.guarantee), foreseen);
         assert_eq!(Told::read(&text[..40], second(1)), None);
     }
 }
