@@ -6,8 +6,9 @@ use crate::bench::{Aim, Row};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// More than this share above a rival's median, and at least this much, is a loss; less is the dice.
+/// More than this share above a rival's is a loss; less is the dice.
 const LOSS_SHARE: f64 = 0.05;
+/// And at least this much, unless a line says otherwise.
 const LOSS_LEAST: f64 = 0.05;
 
 /// What is measured. Less is better in all of it.
@@ -18,6 +19,8 @@ pub struct Line {
     unit: &'static str,
     aim: Aim,
     how: String,
+    /// Smaller differences are the dice.
+    dice: f64,
 }
 
 /// One value of it.
@@ -31,7 +34,11 @@ pub struct Measured {
 impl Line {
     /// The aim is ours: rivals are only printed beside it.
     pub fn new(id: String, unit: &'static str, aim: Aim, how: String) -> Self {
-        Self { id, unit, aim, how }
+        Self { id, unit, aim, how, dice: LOSS_LEAST }
+    }
+    /// The same, where differences below this are noise of the machine and no loss to anybody.
+    pub fn with_dice(self, dice: f64) -> Self {
+        Self { dice, ..self }
     }
     /// A value.
     pub fn of(&self, contestant: Contestant, value: Value) -> Measured {
@@ -129,7 +136,7 @@ impl Board {
             let row =
                 format!("{id:<34} {debian:>15} {tuned:>15} {meantime:>15}  {aim:<9} {runs:<4} {verdict}");
             let _ = writeln!(text, "{}", row.trim_end());
-            for (rival, by) in lost(values) {
+            for (rival, by) in line.lost(values) {
                 let _ = writeln!(losses, "  {id}: {} is better, {by}", rival.name());
             }
         }
@@ -154,6 +161,32 @@ impl Line {
         // What is open has not met a limit, however high it was when the watch ended.
         [median(values), worst(values)].iter().any(|value| value.is_open() || value.number() > most)
     }
+
+    /// The rivals that are better than we are, and by what.
+    fn lost(&self, values: &BTreeMap<Contestant, Vec<Value>>) -> Vec<(Contestant, String)> {
+        let Some(ours) = values.get(&Contestant::Meantime) else { return Vec::new() };
+        let mut found = Vec::new();
+        for (rival, theirs) in values.iter().filter(|(who, _)| **who != Contestant::Meantime) {
+            let mut said = Vec::new();
+            for (name, of) in [("median", median as fn(&[Value]) -> Value), ("worst", worst)] {
+                let (our, their) = (of(ours), of(theirs));
+                let margin = (their.number() * LOSS_SHARE).max(self.dice);
+                // Two that are both open can not be told apart.
+                let worse = match (our.is_open(), their.is_open()) {
+                    (true, true) => false,
+                    (true, false) => our.number() >= their.number(),
+                    (false, _) => our.number() > their.number() + margin && !their.is_open(),
+                };
+                if worse {
+                    said.push(format!("{name} {their} against {our}"));
+                }
+            }
+            if !said.is_empty() {
+                found.push((*rival, said.join(", ")));
+            }
+        }
+        found
+    }
 }
 
 fn sorted(values: &[Value]) -> Vec<Value> {
@@ -169,32 +202,6 @@ fn median(values: &[Value]) -> Value {
 
 fn worst(values: &[Value]) -> Value {
     sorted(values).last().copied().unwrap_or(Value::AtLeast(0.0))
-}
-
-/// The rivals that are better than we are, and by what.
-fn lost(values: &BTreeMap<Contestant, Vec<Value>>) -> Vec<(Contestant, String)> {
-    let Some(ours) = values.get(&Contestant::Meantime) else { return Vec::new() };
-    let mut found = Vec::new();
-    for (rival, theirs) in values.iter().filter(|(who, _)| **who != Contestant::Meantime) {
-        let mut said = Vec::new();
-        for (name, of) in [("median", median as fn(&[Value]) -> Value), ("worst", worst)] {
-            let (our, their) = (of(ours), of(theirs));
-            let margin = (their.number() * LOSS_SHARE).max(LOSS_LEAST);
-            // Two that are both open can not be told apart.
-            let worse = match (our.is_open(), their.is_open()) {
-                (true, true) => false,
-                (true, false) => our.number() >= their.number(),
-                (false, _) => our.number() > their.number() + margin && !their.is_open(),
-            };
-            if worse {
-                said.push(format!("{name} {their} against {our}"));
-            }
-        }
-        if !said.is_empty() {
-            found.push((*rival, said.join(", ")));
-        }
-    }
-    found
 }
 
 #[cfg(test)]
@@ -252,6 +259,18 @@ mod tests {
             "{table}"
         );
         assert!(table.ends_with("  dead_poll2 s: tuned is better, worst 18 against 19\n"), "{table}");
+    }
+
+    #[test]
+    fn noise_is_no_loss() {
+        let mut board = Board::default();
+        let line = Line::new("liar_{}_pulled".to_owned(), "us", Aim::None, String::new()).with_dice(100.0);
+        board.add(line.of(Contestant::Debian, Value::Known(7.0)));
+        board.add(line.of(Contestant::Tuned, Value::Known(7.0)));
+        board.add(line.of(Contestant::Meantime, Value::Known(90.0)));
+        assert!(board.table().ends_with("worse than a rival:\n  none\n"), "{}", board.table());
+        board.add(line.of(Contestant::Meantime, Value::Known(5_000.0)));
+        assert!(board.table().contains("tuned is better"), "{}", board.table());
     }
 
     #[test]
