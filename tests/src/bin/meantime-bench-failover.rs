@@ -134,7 +134,9 @@ fn run(args: &Args) -> Result<(), Error> {
     );
     let Report { board, rows, remarks, broken } = failover::run(&plan, &root);
     println!("\nload average {}\n\n{}", bench::load(), board.table());
-    remarks.iter().for_each(|remark| println!("{remark}"));
+    for remark in &remarks {
+        println!("{remark}");
+    }
     println!("\n{}", bench::table(&rows));
     println!("{}", board.how());
     if let Some(file) = &args.figures {

@@ -220,7 +220,9 @@ mod tests {
             (Contestant::Tuned, [17.0, 18.0, 16.5].map(Value::Known)),
             (Contestant::Meantime, [9.0, 19.0, 8.0].map(Value::Known)),
         ] {
-            values.into_iter().for_each(|value| board.add(dead.of(who, value)));
+            for value in values {
+                board.add(dead.of(who, value));
+            }
         }
         board.add(named.of(Contestant::Meantime, Value::Known(0.5)));
         board

@@ -26,9 +26,9 @@ const NOISE_US: f64 = 100.0;
 const AFTERMATH: Nanos = Nanos::from_secs(10);
 
 /// How fast the dispersion of an orphaned chronyd grows (measured on 4.3, time-sync reference §0.4) …
-const ORPHAN: &str = "2.4ppm";
+const ORPHAN: &str = " orphan-rate=2.4ppm";
 /// … and that of a server which follows RFC 5905: chrony alone leaves such a one by itself, in time.
-const PHI: &str = "15ppm";
+const PHI: &str = " orphan-rate=15ppm";
 
 /// The scenes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,8 +107,8 @@ impl Job {
                 (wanted.warn_offset, wanted.warn_error_bound) = (LIMIT.half_up(), LIMIT.half_up());
             }
             Scene::Healthy => course.servers += " delay-jitter=5ms loss=2%",
-            Scene::Stale => course.servers += &format!(" orphan-rate={ORPHAN}"),
-            Scene::StalePhi => course.servers += &format!(" orphan-rate={PHI}"),
+            Scene::Stale => course.servers += ORPHAN,
+            Scene::StalePhi => course.servers += PHI,
             Scene::Dead | Scene::Liar5ms | Scene::Liar200ms | Scene::Liars2 => {}
         }
         course
@@ -204,7 +204,7 @@ fn stale(race: &mut Race, scene: Scene, rate: &str) -> Result<Vec<Measured>, Err
         Aim::AtMost(age + 4.0 * seconds(course.interval())),
         format!(
             "the upstream of the followed one of five dies silently (its reference time stands still, its root dispersion \
-             grows by {rate}), until the next clock update from another; poll 2 s, {}; aim: maxReferenceAge of {age} s + \
+             grows:{rate}), until the next clock update from another; poll 2 s, {}; aim: maxReferenceAge of {age} s + \
              3 polls + 1 poll; given up after {:.0} s",
             history(&course),
             seconds(course.limit())
