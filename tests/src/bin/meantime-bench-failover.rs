@@ -5,7 +5,7 @@ use clap::{Parser, ValueEnum};
 use meantime_core::units::Nanos;
 use meantime_tests::bench::failover::scenes::{Pace, Scene};
 use meantime_tests::bench::failover::{self, Plan, Report};
-use meantime_tests::bench::{self, Error};
+use meantime_tests::bench::{self, Error, Row};
 use meantime_tests::chronyd::ChronyRoot;
 use meantime_tests::figures::{self, Figure};
 use std::os::unix::process::CommandExt;
@@ -140,7 +140,9 @@ fn run(args: &Args) -> Result<(), Error> {
     println!("\n{}", bench::table(&rows));
     println!("{}", board.how());
     if let Some(file) = &args.figures {
-        let measured: Vec<Figure> = board.rows().into_iter().chain(rows).map(|row| row.figure).collect();
+        let with = format!("chrony {}, agent: {}", root.version(), bench::agent::build());
+        let figure = |row: Row| Figure { against: format!("{}; {with}", row.figure.against), ..row.figure };
+        let measured: Vec<Figure> = board.rows().into_iter().chain(rows).map(figure).collect();
         figures::append(&measured, file, &args.commit)?;
         println!("appended to {}", file.display());
     }

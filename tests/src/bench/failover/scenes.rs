@@ -228,7 +228,9 @@ fn liars(race: &mut Race, scene: Scene, fault: &Fault) -> Result<Vec<Measured>, 
         format!("{name}_{{}}_followed"),
         "samples",
         Aim::AtMost(0.0),
-        format!("{lie}; samples (13 a second) from 2 polls after on in which TRACKING names a liar"),
+        format!(
+            "{lie}; samples (13 a second) from 2 polls on in which TRACKING names a liar by an update of after the first"
+        ),
     );
     let pulled = Line::new(
         format!("{name}_{{}}_pulled"),
@@ -241,7 +243,9 @@ fn liars(race: &mut Race, scene: Scene, fault: &Fault) -> Result<Vec<Measured>, 
     let mut measured = Vec::new();
     for each in Contestant::ALL {
         let timeline = race.timeline(each);
-        let (samples, _) = timeline.following(struck.at + course.polls(2), struck.faulty(each));
+        // Within a poll each liar has lied to everybody: an update from it that came later is one from a lie.
+        let (one, two) = (struck.at + course.polls(1), struck.at + course.polls(2));
+        let samples = timeline.following(two, one, struck.faulty(each));
         measured.push(followed.of(each, Value::Known(count(samples))));
         if let Some(far) = timeline.pulled(struck.at, truth) {
             measured.push(pulled.of(each, Value::Known(seconds(far) * 1e6)));

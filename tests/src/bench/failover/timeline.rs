@@ -86,11 +86,15 @@ impl Timeline {
         let begin = self.0.partition_point(|sample| sample.at < from);
         self.0[begin..].iter()
     }
+    fn stamp_before(&self, at: BootTime) -> Option<WallTime> {
+        let end = self.0.partition_point(|sample| sample.at < at);
+        end.checked_sub(1).map(|last| self.0[last].stamp)
+    }
 
     /// From `fault` to the first sample that shows a clock update which came after it from none of `bad`. What is
     /// followed changes in TRACKING only with an update; the stamp tells it from an update before the fault.
     pub fn left(&self, fault: BootTime, bad: &[IpAddr]) -> Option<Nanos> {
-        let before = self.0.iter().take_while(|sample| sample.at < fault).last().map(|sample| sample.stamp);
+        let before = self.stamp_before(fault);
         self.since(fault)
             .find(|sample| {
                 Some(sample.stamp) != before && sample.followed.is_some_and(|address| !bad.contains(&address))
@@ -98,10 +102,14 @@ impl Timeline {
             .map(|sample| sample.at - fault)
     }
 
-    /// In how many samples from then on one of `bad` was followed, of how many.
-    pub fn following(&self, from: BootTime, bad: &[IpAddr]) -> (usize, usize) {
-        let follows = |sample: &&Sample| sample.followed.is_some_and(|address| bad.contains(&address));
-        (self.since(from).filter(follows).count(), self.since(from).count())
+    /// In how many samples from `from` on a clock update from one of `bad` stood that came after `young`. TRACKING goes
+    /// on naming the last source as long as no other update comes: an old update is not followed, it only stands.
+    pub fn following(&self, from: BootTime, young: BootTime, bad: &[IpAddr]) -> usize {
+        let old = self.stamp_before(young);
+        let follows = |sample: &&Sample| {
+            Some(sample.stamp) != old && sample.followed.is_some_and(|address| bad.contains(&address))
+        };
+        self.since(from).filter(follows).count()
     }
 
     /// How often another source was followed than just before, from then on. Following none for a while is no switch.
@@ -162,9 +170,12 @@ mod tests {
 
     #[test]
     fn a_liar_is_followed_by_the_sample() {
-        let timeline = timeline(&[(1, 1, 1), (2, 1, 2), (3, 2, 3), (4, 3, 4), (5, 1, 5)]);
-        assert_eq!(timeline.following(second(2), &[address(1), address(2)]), (3, 4));
-        assert_eq!(timeline.following(second(9), &[address(1)]), (0, 0));
+        let timeline = timeline(&[(1, 1, 1), (2, 1, 2), (3, 2, 3), (4, 3, 4), (5, 1, 5), (6, 1, 5)]);
+        let (one, both) = ([address(1)], [address(1), address(2)]);
+        assert_eq!(timeline.following(second(2), second(1), &both), 4);
+        // What stood already when the lie was a poll old is an update from before it.
+        assert_eq!(timeline.following(second(2), second(4), &both), 3);
+        assert_eq!(timeline.following(second(5), second(6), &one), 0);
         assert_eq!(timeline.pulled(second(2), Nanos::from_millis(1)), Some(Nanos::from_millis(2)));
     }
 
