@@ -57,8 +57,10 @@ impl Value {
 
 impl std::fmt::Display for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let number = format!("{:.1}", self.number());
-        let number = number.strip_suffix(".0").unwrap_or(&number);
+        // Small ones are compared with small aims: 2.03 polls are not 2.
+        let places = if self.number().abs() < 10.0 { 2 } else { 1 };
+        let number = format!("{:.places$}", self.number());
+        let number = number.trim_end_matches('0').trim_end_matches('.');
         f.pad(&format!("{}{number}", if self.is_open() { "≥" } else { "" }))
     }
 }
@@ -192,7 +194,7 @@ mod tests {
         let limit = Nanos::from_secs(200);
         let (open, known) =
             (Value::seconds(None, limit), Value::seconds(Some(Nanos::from_millis(8_540)), limit));
-        assert_eq!((open.to_string(), known.to_string()), ("≥200".to_owned(), "8.5".to_owned()));
+        assert_eq!((open.to_string(), known.to_string()), ("≥200".to_owned(), "8.54".to_owned()));
         assert_eq!(open.order(Value::Known(200.0)), std::cmp::Ordering::Greater);
         assert_eq!(known.order(open), std::cmp::Ordering::Less);
         assert_eq!(open.per(2.0), Value::AtLeast(100.0));
