@@ -49,7 +49,7 @@ bench: ## the figures: our client against chronyc, an agent's memory and CPU, pl
 	tests/bench/run $(BENCH)
 
 .PHONY: bench-failover
-bench-failover: ## our agent against chrony alone while sources die or lie (an hour; quick: BENCH=--quick, 8 minutes)
+bench-failover: ## our agent against chrony alone while sources die or lie (an hour; BENCH=--quick: 6 minutes)
 	tests/bench/failover $(BENCH)
 
 .PHONY: crds
