@@ -201,7 +201,13 @@ const FRESH: Nanos = Nanos::from_secs(5);
 
 /// Whether a source stands up to being checked after a switch: by chronyd's word, and by our own probe where it may be
 /// asked.
-fn check(source: &str, sights: &[Sight], verdict: &Verdict, probing: &probing::State) -> Result<(), String> {
+fn check(
+    source: &str,
+    sights: &[Sight],
+    verdict: &Verdict,
+    probing: &probing::State,
+    now: BootTime,
+) -> Result<(), Complaint> {
     let away = |why: &str| Err(Complaint::Away(format!("{source} {why}")));
     let wrong = |why: String| Err(Complaint::Wrong(why));
     let Some(sight) = sights.iter().find(|sight| sight.sighting.source == source) else {
