@@ -54,19 +54,25 @@ mod tests {
 
     /// `kubernetes`: 50 ms, 500 ms; the clock 10 ms ahead, its bound 11 ms.
     fn forecast(profile: ClockProfile, drift_ppm: i64) -> Holdover {
+        told(profile, drift_ppm, Ppb::ZERO, true).unwrap()
+    }
+    fn of_skew(skew: Ppb, carried: bool) -> Option<Holdover> {
+        told(ClockProfile::Real, 0, skew, carried)
+    }
+    fn told(profile: ClockProfile, drift_ppm: i64, skew: Ppb, carried: bool) -> Option<Holdover> {
         let limits = Preset::Kubernetes.tolerances();
         let mut raw = tracking();
-        (raw.frequency, raw.skew) = (Ppb::from_ppm(drift_ppm), Ppb::ZERO);
+        (raw.frequency, raw.skew) = (Ppb::from_ppm(drift_ppm), skew);
         let (residual, now) = (Nanos::from_millis(10), BootTime(0));
         let good = Good::now(&raw, residual, Nanos::ZERO, limits.guaranteed_rate, profile, now);
         let bound = ErrorBound {
-            carried: true,
+            carried,
             expected: Nanos::from_millis(11),
             guaranteed: Nanos::from_millis(11),
         };
         let figures =
             Figures { offset: Some(residual), bound: Some(bound), alone: true, ..Figures::default() };
-        of(now, &good, &figures, &limits, BootTime(Nanos::from_secs(7).0)).unwrap()
+        of(now, &good, &figures, &limits, BootTime(Nanos::from_secs(7).0))
     }
 
     #[rstest]
@@ -86,5 +92,17 @@ mod tests {
         // (450 − 11) ms at 1 ppm and at 15 ppm
         assert_eq!(told.expected_breach, Some(Nanos::from_secs(439_000)));
         assert_eq!(told.guaranteed_breach.map(|left| left.0 / Nanos::SECOND.0), Some(29_266));
+    }
+
+    /// chronyd that is new to an oscillator says skews of hundreds of ppm.
+    #[test]
+    fn expected_is_never_worse_than_guaranteed() {
+        let told = of_skew(Ppb::from_ppm(400), true).unwrap();
+        assert_eq!(told.expected_breach, told.guaranteed_breach);
+    }
+
+    #[test]
+    fn there_is_no_forecast_of_a_bound_that_is_fresh() {
+        assert_eq!(of_skew(Ppb::ZERO, false), None);
     }
 }

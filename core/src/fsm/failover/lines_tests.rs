@@ -146,3 +146,35 @@ fn what_must_not_be_probed_is_tried_again_from_time_to_time() {
     assert_eq!((world.health(), world.file().len()), (Some(Health::Healthy), 3));
     assert!(world.lines.is_plain() && world.prefers());
 }
+
+#[test]
+fn lines_of_pools_stay() {
+    let mut world = world();
+    (world.silent, world.probed) = (3, Probed::Unanswered(9));
+    world.run(3);
+    let seen = world.lines.sightings(&world.plan, &BTreeMap::new());
+    let overlay = Overlay { noselect: BTreeSet::from([seen[0].address]), ..Overlay::default() };
+    let mut stays = || {
+        let lines = Lines::default().next(&overlay, &world.state, &seen, &world.plan, BootTime(0));
+        world.plan.associations[0].endpoint =
+            Endpoint::Pool { name: "pool.example".into(), port: 123, max_sources: 4 };
+        lines.is_plain()
+    };
+    assert_eq!([stays(), stays()], [false, true], "a server's, a pool's");
+}
+
+/// Our own probes are all that is known of it.
+#[test]
+fn what_chronyd_does_not_have_is_no_voter() {
+    let mut world = world();
+    (world.silent, world.probed) = (3, Probed::Unanswered(9));
+    world.run(3);
+    let address = IpAddr::from([10, 0, 0, 1]);
+    for (probed, unanswered) in
+        [(Probed::Unanswered(9), 3), (Probed::Unanswered(0), 3), (Probed::NotAllowed, 3), (Probed::Answered, 0)]
+    {
+        let seen = world.lines.sightings(&world.plan, &BTreeMap::from([(address, probed)]));
+        let [seen] = seen.as_slice() else { panic!("{seen:?}") };
+        assert_eq!((seen.sampled, seen.unanswered), (false, unanswered), "{probed:?}");
+    }
+}

@@ -11,6 +11,10 @@ struct Story {
     stamp: u64,
     following: &'static str,
     fine: bool,
+    /// The others reject both s1 and s2.
+    rejected: bool,
+    /// chronyd updates the clock.
+    updates: bool,
 }
 
 fn address(index: u8) -> IpAddr {
@@ -30,6 +34,8 @@ impl Story {
             stamp: 0,
             following: "s1",
             fine: true,
+            rejected: false,
+            updates: true,
         };
         story.run(3);
         story
@@ -38,7 +44,7 @@ impl Story {
     /// s1 and s2 drive, s3 and s4 are the next order; s1 may be silent. chronyd updates the clock each second.
     fn second(&mut self) {
         self.second += 1;
-        self.stamp += 1;
+        self.stamp += u64::from(self.updates);
         let sighting = |index: u8| Sighting {
             source: format!("s{index}"),
             address: address(index),
@@ -46,7 +52,7 @@ impl Story {
             poll: 0,
             unanswered: if index == 1 { self.unanswered } else { 0 },
             sampled: true,
-            rejected: false,
+            rejected: self.rejected && index < 3,
             doubt: None,
             probed: Probed::NotAllowed,
             score: 100,
@@ -177,4 +183,80 @@ fn another_boot_ends_what_the_last_one_watched() {
     };
     record.step(&State::default(), &State::default(), &Figures::default(), &scene);
     assert_eq!(record.switches().last().unwrap().verification, Verification::Ended);
+}
+
+#[test]
+fn a_switch_is_complete_with_the_first_update_by_another() {
+    let mut story = Story::new();
+    story.unanswered = 1;
+    story.run(2);
+    assert_eq!(story.record.count(), 1);
+    (story.following, story.updates) = ("s2", false);
+    story.run(10);
+    assert_eq!((&story.newest().to, &story.newest().verification), (&None, &Verification::Waiting));
+    story.updates = true;
+    story.run(1);
+    assert_eq!(story.newest().to.as_deref(), Some("s2"));
+}
+
+#[test]
+fn only_a_source_of_the_order_that_was_given_the_drive_completes_a_switch() {
+    let mut story = Story::new();
+    story.rejected = true;
+    story.run(5);
+    story.following = "s2";
+    story.run(10);
+    assert_eq!((story.record.count(), &story.newest().to), (1, &None), "chronyd still follows whom we doubt");
+    story.following = "s3";
+    story.run(1);
+    assert_eq!(story.newest().to.as_deref(), Some("s3"));
+    assert!(story.newest().evidence.contains("outvoted"), "{}", story.newest().evidence);
+}
+
+#[test]
+fn whoever_follows_one_of_that_order_already_needs_no_switch() {
+    let mut story = Story::new();
+    story.following = "s3";
+    story.rejected = true;
+    story.run(10);
+    assert_eq!((story.state.drive().order(), story.record.count()), (2, 0));
+}
+
+#[test]
+fn each_later_check_may_fail_too() {
+    for (seconds, check) in [(3, 4), (40, 5), (20_000, 5)] {
+        let mut story = Story::new();
+        story.dies();
+        story.run(seconds);
+        story.fine = false;
+        story.run(31);
+        let failed = Verification::Failed { check, why: "s2 is rejected".into() };
+        assert_eq!(story.newest().verification, failed, "after {seconds} s");
+    }
+}
+
+#[test]
+fn five_switches_are_kept_and_only_the_newest_is_watched() {
+    let mut story = Story::new();
+    for round in 1..=7 {
+        story.dies();
+        story.fine = round != 5;
+        story.run(2);
+        story.fine = true;
+        (story.unanswered, story.following) = (0, "s1");
+        story.run(300);
+    }
+    let told: Vec<_> = story
+        .record
+        .switches()
+        .iter()
+        .map(|one| match &one.verification {
+            Verification::Failed { .. } => (one.number, "failed"),
+            Verification::Ended => (one.number, "ended"),
+            Verification::Watching { .. } => (one.number, "watched"),
+            _ => (one.number, "?"),
+        })
+        .collect();
+    assert_eq!(told, [(3, "ended"), (4, "ended"), (5, "failed"), (6, "ended"), (7, "watched")]);
+    assert_eq!(story.record.count(), 7);
 }

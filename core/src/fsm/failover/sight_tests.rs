@@ -5,7 +5,8 @@ use crate::chrony::Letter;
 use crate::clocks::{BootTime, ClockReading, RawTime, WallTime};
 use crate::conditions::Conditions;
 use crate::judge::tests::build::{EPOCH, association, plan, tracking};
-use crate::observation::{ClockProfile, Packet};
+use crate::fsm::failover::score::Grade;
+use crate::observation::{ClockProfile, Packet, PollCounters};
 use crate::source::{Endpoint, PollRange, Scope, Timescale};
 use crate::tolerances::Preset;
 use rstest::rstest;
@@ -17,6 +18,7 @@ const HOUR: Nanos = Nanos::from_secs(3_600);
 struct Scene {
     associations: Vec<Association>,
     offsets: Vec<Option<Nanos>>,
+    usable: Vec<bool>,
     roles: Vec<Role>,
     ahead: Nanos,
 }
@@ -33,6 +35,7 @@ impl Scene {
         Self {
             associations: (0..count).map(one).collect(),
             offsets: vec![Some(ahead); count],
+            usable: vec![true; count],
             roles: vec![Role::Driver; count],
             ahead,
         }
@@ -72,7 +75,11 @@ impl Scene {
             profile: ClockProfile::Real,
             answer: Answer::Full { tracking: tracking(), associations: self.associations.clone() },
         };
-        let verdict = Verdict {
+        sights(&plan, &observation, &self.verdict(), &BTreeMap::new())
+    }
+
+    fn verdict(&self) -> Verdict {
+        Verdict {
             conditions: Conditions::unknown(Reason::Booting, ""),
             offset: None,
             residual: None,
@@ -92,14 +99,13 @@ impl Scene {
                 .map(|(index, offset)| AssociationVerdict {
                     index,
                     unanswered: 0,
-                    usable: true,
+                    usable: self.usable[index],
                     rejected: false,
                     offset: *offset,
                     uncertainty: None,
                 })
                 .collect(),
-        };
-        sights(&plan, &observation, &verdict, &BTreeMap::new())
+        }
     }
 }
 
@@ -146,6 +152,36 @@ fn a_score_is_against_the_median_of_the_sources() {
     scene.offsets[4] = Some(Nanos::from_secs(9) + Nanos::from_millis(51));
     let points: Vec<u8> = scene.sights().iter().map(|sight| sight.score.points).collect();
     assert_eq!(points, [100, 100, 100, 100, 70]);
+}
+
+#[test]
+fn the_median_is_of_those_that_can_be_used() {
+    let mut scene = Scene::new(5, Nanos::ZERO);
+    for index in [0, 1, 2] {
+        scene.offsets[index] = Some(Nanos::SECOND);
+        scene.usable[index] = false;
+    }
+    let points: Vec<u8> = scene.sights().iter().map(|sight| sight.score.points).collect();
+    assert_eq!(points, [70, 70, 70, 100, 100]);
+}
+
+#[test]
+fn a_few_polls_say_nothing_of_loss() {
+    let mut scene = Scene::new(2, Nanos::ZERO);
+    scene.associations[0].counters = Some(PollCounters { sent: 19, valid: 10, good: 10 });
+    scene.associations[1].counters = Some(PollCounters { sent: 20, valid: 18, good: 18 });
+    let grades: Vec<_> = scene.sights().iter().map(|sight| sight.score.grade).collect();
+    assert_eq!(grades, [Grade::Good, Grade::Poor]);
+}
+
+#[rstest]
+#[case::disrupted(Reason::ClockDisrupted, true)]
+#[case::booting(Reason::Booting, false)]
+#[case::no_answer(Reason::HoldoverExceeded, false)]
+fn while_this_clock_is_in_question_nothing_is_decided(#[case] reason: Reason, #[case] frozen: bool) {
+    let scene = Scene::new(3, Nanos::ZERO);
+    let verdict = Verdict { conditions: Conditions::unknown(reason, ""), ..scene.verdict() };
+    assert_eq!(look(&scene.sights(), &verdict).frozen, frozen);
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! A small world of servers that die, lie, flap and return, and what no sequence of looks may bring about.
 
+mod drive;
+mod health;
+mod voters;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -94,6 +98,17 @@ impl World {
     fn run(&mut self, seconds: u32) {
         for _ in 0..seconds {
             self.second();
+        }
+    }
+
+    /// One look a second at the same counters, `change`d by hand.
+    fn seconds(&mut self, seconds: u32, change: impl Fn(&mut [Sighting])) {
+        for _ in 0..seconds {
+            self.now = self.now + Nanos::SECOND;
+            let mut sightings = self.sightings();
+            change(&mut sightings);
+            let look = Look { sightings, frozen: self.frozen };
+            (self.state, self.overlay) = step(&self.state, &look, &self.figures, 500, self.now);
         }
     }
 
