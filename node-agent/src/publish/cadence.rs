@@ -272,7 +272,9 @@ mod tests {
         assert_eq!(pause(&at(Verified::Checking), &at(Verified::Passed)), None);
         assert_eq!(pause(&at(Verified::Passed), &at(Verified::Watching)), Some(COALESCE));
         assert_eq!(pause(&at(Verified::Watching), &at(Verified::Held)), None);
-        assert_eq!(pause(&at(Verified::Watching), &at(Verified::Failed)), Some(COALESCE));
+        for before in [Verified::Checking, Verified::Watching] {
+            assert_eq!(pause(&at(before), &at(Verified::Failed)), Some(COALESCE));
+        }
         let mut older = at(Verified::Checking);
         older.switches[0].age_seconds = 9;
         assert_eq!(pause(&at(Verified::Checking), &older), None, "nor is its age");
