@@ -48,6 +48,10 @@ test-long: ## scenes longer than a minute at full length (an API server away for
 bench: ## the figures: our client against chronyc, an agent's memory and CPU, planning, sizes (warm 6 minutes)
 	tests/bench/run $(BENCH)
 
+.PHONY: bench-failover
+bench-failover: ## our agent against chrony alone while sources die or lie (an hour; BENCH=--quick: 6 minutes)
+	tests/bench/failover $(BENCH)
+
 .PHONY: crds
 crds: ## write the CRD YAML from the Rust types
 	cargo run -q -p meantime-crds --bin crdgen

@@ -134,7 +134,7 @@ fn failovers(registry: &mut Registry, report: &Report, verdict: &Verdict) {
     registry.register(
         "meantime_failover_switches",
         "Switches of this agent from one source to another",
-        ConstCounter::new(record.count()),
+        ConstCounter::new(record.complete()),
     );
     registry.register(
         "meantime_failover_drive_order",

@@ -1,8 +1,9 @@
-//! Law 1 on a live cluster: time outlives Kubernetes. The API server is gone for a while; afterwards no plan was
-//! written, no chronyd was reloaded or restarted and no condition moved, counted from the API server's audit log.
-//! 20 s here; `MEANTIME_OUTAGE_SECONDS=300` in `make test-long`.
+//! Law 1 on a live cluster: time outlives Kubernetes. The API server is gone for a while, and meanwhile tier 1 dies and
+//! comes back: each node moves to tier 2 and returns by itself. Afterwards no plan was written, no chronyd was reloaded or
+//! restarted and no condition moved, counted from the API server's audit log; each switch is told by one Event.
+//! At least 20 s here; `MEANTIME_OUTAGE_SECONDS=300` in `make test-long`.
 
-use meantime_tests::kind::{Outage, agent_metric, audit, control_plane, nodes, quiet};
+use meantime_tests::kind::{Outage, agent_metric, audit, control_plane, nodes, quiet, sh};
 use std::time::Duration;
 
 /// After the return: long enough for every watch to be back and a leader to be elected. What an outage makes somebody
@@ -10,6 +11,38 @@ use std::time::Duration;
 const AFTERMATH: Duration = Duration::from_secs(30);
 /// … after a long one: watches are up to half a minute late, and the node controller's grace (50 s) has to pass.
 const LONG_AFTERMATH: Duration = Duration::from_secs(75);
+
+const ORDER: &str = "meantime_failover_drive_order";
+const SWITCHES: &str = "meantime_failover_switches_total";
+
+fn tier_one(words: &str) {
+    for server in ["gps-a", "radio-a", "gps-b"] {
+        sh(&format!("docker exec meantime-lab-{server} meantime-lab set {words}")).unwrap();
+    }
+}
+
+/// Waits until every node's driving order is as wanted; how long it took.
+fn wait(names: &[String], what: &str, wanted: impl Fn(f64) -> bool) -> Duration {
+    #[expect(clippy::disallowed_methods, reason = "a test bench measures its own elapsed time")]
+    let begin = std::time::Instant::now();
+    loop {
+        let orders: Vec<f64> = names.iter().map(|node| agent_metric(node, ORDER).unwrap().unwrap()).collect();
+        if orders.iter().all(|order| wanted(*order)) {
+            return begin.elapsed();
+        }
+        assert!(
+            begin.elapsed() < Duration::from_mins(1),
+            "{what}: the nodes are driven by orders {orders:?}"
+        );
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// Events of ours about switches, as `node message`.
+fn told() -> Vec<String> {
+    let script = r#"kubectl get events -n default -o json | jq -r '.items[] | select(.reason == "SourceSwitched") | .metadata.name + " " + .message'"#;
+    sh(script).unwrap().lines().map(str::to_owned).collect()
+}
 
 #[test]
 fn an_outage_of_the_api_server_moves_nothing() {
@@ -23,8 +56,24 @@ fn an_outage_of_the_api_server_moves_nothing() {
     let looks = |node: &String| agent_metric(node, "meantime_looks_total").unwrap().unwrap();
     let looked: Vec<f64> = names.iter().map(looks).collect();
 
+    wait(&names, "before", |order| (order - 1.0).abs() < 0.1);
+    let switches =
+        || -> f64 { names.iter().map(|node| agent_metric(node, SWITCHES).unwrap().unwrap()).sum() };
+    let (switches_before, told_before) = (switches(), told().len());
+
     let outage = Outage::begin(&control_plane).unwrap();
-    std::thread::sleep(Duration::from_secs(seconds));
+    #[expect(clippy::disallowed_methods, reason = "a test bench measures its own elapsed time")]
+    let begin = std::time::Instant::now();
+    tier_one("dead=true");
+    let left = wait(&names, "tier 1 is dead", |order| order > 1.5);
+    tier_one("dead=false");
+    let back = wait(&names, "tier 1 is back", |order| (order - 1.0).abs() < 0.1);
+    let switched = switches() - switches_before;
+    println!(
+        "API server away: tier 2 drove every node after {left:.1?}, tier 1 again {back:.1?} after its return"
+    );
+    assert!(switched >= 2.0 * count(names.len()), "each node left and returned: {switched} switches");
+    std::thread::sleep(Duration::from_secs(seconds).saturating_sub(begin.elapsed()));
     for (node, then) in names.iter().zip(&looked) {
         assert!(looks(node) > *then + 5.0, "{node}: the agent goes on looking while the API server is away");
     }
@@ -50,4 +99,19 @@ fn an_outage_of_the_api_server_moves_nothing() {
     let after = quiet::take().unwrap();
     assert_eq!(after.transitions, before.transitions, "no lastTransitionTime moved");
     assert_eq!(after.daemons, before.daemons, "no chronyd was started, ended or told to reload");
+    // Once each: as many as there were switches (by the agents' own count), no more. An agent may be half a minute late.
+    let switched = switches() - switches_before;
+    for _ in 0..60 {
+        if count(told().len() - told_before) >= switched {
+            break;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    let told = told();
+    let new = count(told.len() - told_before);
+    assert!((new - switched).abs() < 0.1, "{new} Events for {switched} switches: {told:#?}");
+}
+
+fn count(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap())
 }

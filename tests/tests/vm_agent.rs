@@ -9,6 +9,7 @@
 mod vm_node;
 
 use meantime_core::units::Nanos;
+use meantime_crds::nodetime::HealthWord;
 use meantime_tests::vm::Rtc;
 use vm_node::{GuestNode, HOUR, YEAR};
 
@@ -120,4 +121,43 @@ fn somebody_elses_step_is_told_at_once_and_not_answered_by_a_step() {
     node.watch_for(Nanos::from_secs(10));
     assert_eq!(node.steps(), steps, "{}", node.story());
     node.report("step");
+}
+
+/// The clock is being slewed, its only driver dies; then the machine is paused as well.
+#[test]
+fn failover_goes_on_through_a_slew_and_a_pause() {
+    let mut node = GuestNode::boot(Rtc::Right, 4);
+    node.orders = vec![1, 2, 2, 2];
+    node.start_agent();
+    node.wait_good("judged good");
+    node.wait_baseline();
+    let steps = node.steps();
+    node.shift(1);
+    node.wait_told("ClockDisrupted");
+    node.labs[0].set("dead=true").unwrap();
+    let left = |node: &mut GuestNode| {
+        let status = node.status().unwrap_or_default();
+        status.drive_order == Some(2) && status.source.is_some_and(|source| source != "s1")
+    };
+    node.wait_for("another source drives the slew", left);
+    node.wait_good("slewed back");
+    let switches = |node: &mut GuestNode| node.status().map(|status| status.switches).unwrap_or_default();
+    let told = switches(&mut node);
+    assert!(
+        told.iter().any(|switch| switch.evidence.contains("s1 does not answer")),
+        "{told:?}\n{}",
+        node.story()
+    );
+
+    node.pause_for(4);
+    node.wait("False while seconds behind", |seen| seen.status == "False");
+    node.wait_good("slewed back again");
+    let status = node.status().unwrap();
+    assert_eq!(status.drive_order, Some(2));
+    for one in status.associations.iter().filter(|one| one.source.as_deref() != Some("s1")) {
+        assert_eq!(one.health, HealthWord::Healthy, "a pause is held against nobody: {}", node.story());
+    }
+    assert_eq!(switches(&mut node).len(), told.len(), "{}", node.story());
+    assert_eq!(node.steps(), steps, "{}", node.story());
+    node.report("failover");
 }

@@ -11,9 +11,10 @@ use meantime_candm::look::Looked;
 use meantime_candm::request::SelectOptions;
 use meantime_candm::{Reply, Request};
 use meantime_core::chrony::ChronyVersion;
+use meantime_core::clocks::BootTime;
 use meantime_core::conditions::Status;
 use meantime_core::fsm::failover::lines::Lines;
-use meantime_core::fsm::failover::record::Scene;
+use meantime_core::fsm::failover::record::{Complaint, Scene};
 use meantime_core::fsm::failover::sight::{self, Sight};
 use meantime_core::fsm::failover::{self, Options, Overlay, Sighting};
 use meantime_core::fsm::probing;
@@ -90,7 +91,7 @@ impl Engine {
         let name = |address: IpAddr| {
             look.sightings.iter().find(|one| one.address == address).map(|one| one.source.clone())
         };
-        let check = |source: &str| check(source, &self.sights, verdict, &self.probing);
+        let check = |source: &str| check(source, &self.sights, verdict, &self.probing, now);
         let scene = Scene {
             boot_id: &self.boot_id,
             now,
@@ -195,32 +196,44 @@ impl Engine {
 /// between, and a busy machine.
 const SLACK: Nanos = Nanos::from_millis(5);
 
+/// Older answers of our own are not compared with what chronyd sees now.
+const FRESH: Nanos = Nanos::from_secs(5);
+
 /// Whether a source stands up to being checked after a switch: by chronyd's word, and by our own probe where it may be
 /// asked.
-fn check(source: &str, sights: &[Sight], verdict: &Verdict, probing: &probing::State) -> Result<(), String> {
+fn check(
+    source: &str,
+    sights: &[Sight],
+    verdict: &Verdict,
+    probing: &probing::State,
+    now: BootTime,
+) -> Result<(), Complaint> {
+    let away = |why: &str| Err(Complaint::Away(format!("{source} {why}")));
+    let wrong = |why: String| Err(Complaint::Wrong(why));
     let Some(sight) = sights.iter().find(|sight| sight.sighting.source == source) else {
-        return Err(format!("chronyd does not have {source} any more"));
+        return away("is not in chronyd any more");
     };
     let judged = verdict.associations.iter().find(|one| one.index == sight.index);
     let synchronized = &verdict.conditions.synchronized;
     if sight.sighting.rejected {
-        Err(format!("{source} is rejected by the others"))
-    } else if !judged.is_some_and(|judged| judged.usable) {
-        Err(format!("{source} cannot be used"))
-    } else if synchronized.status == Status::False {
-        Err(format!("TimeSynchronized is False ({})", synchronized.reason.as_str()))
-    } else if let (Some(judged), Some(answer)) = (judged, probing.window(sight.sighting.address).last)
+        return wrong(format!("{source} is rejected by the others"));
+    }
+    let Some(judged) = judged.filter(|judged| judged.usable) else {
+        return away("cannot be used");
+    };
+    if synchronized.status == Status::False {
+        return wrong(format!("TimeSynchronized is False ({})", synchronized.reason.as_str()));
+    }
+    // Only a probe of now: this clock may have been slewed since an older one.
+    if let Some((answer, at)) = probing.last_answer(sight.sighting.address)
+        && now - at <= FRESH
         && let (Some(view), Some(uncertainty)) = (judged.offset, judged.uncertainty)
         && (view - answer.offset).abs() > uncertainty + answer.delay.half_up() + SLACK
     {
-        Err(format!(
-            "chronyd sees {source} at {}, our own probe at {}",
-            view.signed(),
-            answer.offset.signed()
-        ))
-    } else {
-        Ok(())
+        let (view, probe) = (view.signed(), answer.offset.signed());
+        return wrong(format!("chronyd sees {source} at {view}, our own probe at {probe}"));
     }
+    Ok(())
 }
 
 /// The overlay as one word for status; none while it says what the plan says.

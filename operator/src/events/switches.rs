@@ -27,13 +27,14 @@ impl SwitchNews {
         node: &Regarding,
         policy: Option<&Regarding>,
     ) -> Vec<Note> {
+        let known = self.told.contains_key(uid);
         let told = self.told.entry(uid.to_owned()).or_default();
         let mut notes = Vec::new();
         let mut current = BTreeSet::new();
         for switch in switches {
             for (mark, loudness, reason, message) in words(switch) {
                 current.insert(mark.clone());
-                if told.contains(&mark) || switch.age_seconds > NEWS_SECONDS {
+                if told.contains(&mark) || (!known && switch.age_seconds > NEWS_SECONDS) {
                     continue;
                 }
                 notes.push(Note {
@@ -116,6 +117,15 @@ mod tests {
         let failed = [switch("B-1", Some("b"), Verified::Failed, 9)];
         assert_eq!(told(&mut news, &failed), ["switch-b-1-failed"]);
         assert!(told(&mut news, &failed).is_empty());
+    }
+
+    /// A switch is watched for a day.
+    #[test]
+    fn a_check_that_fails_after_hours_is_told() {
+        let mut news = SwitchNews::default();
+        told(&mut news, &[switch("b-1", Some("b"), Verified::Watching, 20)]);
+        let failed = [switch("b-1", Some("b"), Verified::Failed, 40_000)];
+        assert_eq!(told(&mut news, &failed), ["switch-b-1-failed"]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What a settled agent takes from its node: the release build with a real API server, a real chronyd and four
-//! sources, at the product's own pace and at the demo's.
+//! sources (or as many as asked), at the product's own pace and at the demo's.
 //!
 //! **In:** `meantime-agent` beside this program, an API server with our kinds. **Out:** memory and CPU as the kernel
 //! counts them (`/proc/PID/{status,smaps_rollup,task/*/schedstat}`): of the agent's process alone, chronyd's own not counted.
@@ -33,9 +33,10 @@ const PATIENCE: Nanos = Nanos::from_secs(120);
 /// A way to run it.
 struct Pace {
     /// Put behind a figure's name.
-    suffix: &'static str,
+    suffix: String,
     says: &'static str,
     polls: PollRange,
+    sources: usize,
     window: Duration,
     /// Whether the aims are meant for it.
     aimed: bool,
@@ -43,29 +44,48 @@ struct Pace {
 
 /// The product's pace over `window`, then the demo's over half of it, then a bare client beside them.
 pub async fn run(server: &ApiServer, window: Duration) -> Result<Vec<Row>, Error> {
-    let own = Pace {
-        suffix: "",
-        says: "polls of 16 to 64 s, a look each 8 s",
-        polls: PollRange { min: 4, max: 6 },
-        window,
-        aimed: true,
-    };
     let demo = Pace {
-        suffix: "_demo_pace",
+        suffix: "_demo_pace".to_owned(),
         says: "polls of 1 s, a look each 0.5 s",
         polls: PollRange { min: 0, max: 0 },
         window: window / 2,
         aimed: false,
+        ..Pace::own(window)
     };
-    let mut rows = measure(server, &own).await?;
+    let mut rows = measure(server, &Pace::own(window)).await?;
     rows.extend(measure(server, &demo).await?);
     rows.extend(bare(server).await?);
     Ok(rows)
 }
 
+/// The product's pace with so many sources; `_N_sources` is put behind the figures' names.
+pub async fn with_sources(server: &ApiServer, sources: usize, window: Duration) -> Result<Vec<Row>, Error> {
+    let pace = Pace { suffix: format!("_{sources}_sources"), sources, ..Pace::own(window) };
+    measure(server, &pace).await
+}
+
+impl Pace {
+    /// The product's own, with four sources.
+    fn own(window: Duration) -> Self {
+        Self {
+            suffix: String::new(),
+            says: "polls of 16 to 64 s, a look each 8 s",
+            polls: PollRange { min: 4, max: 6 },
+            sources: 4,
+            window,
+            aimed: true,
+        }
+    }
+}
+
+/// Which build of the agent runs here: it lies beside this program, and is built with it.
+pub fn build() -> &'static str {
+    if cfg!(debug_assertions) { "dev build (what ships is the release build)" } else { "release build" }
+}
+
 async fn measure(server: &ApiServer, pace: &Pace) -> Result<Vec<Row>, Error> {
     let api: Api<NodeTime> = Api::all(server.admin().await?);
-    let mut node = Node::new(4);
+    let mut node = Node::new(pace.sources);
     for association in &mut node.plan.associations {
         association.polls = pace.polls;
     }
@@ -135,7 +155,9 @@ async fn watch(pid: u32, port: u16, pace: &Pace) -> Result<Vec<Row>, Error> {
     let (seconds, cpu, looked) = (since(start) / 1e9, after - before, looks(port)? - first);
     let (pss, dirty) = (smaps(pid, "Pss:")?, smaps(pid, "Private_Dirty:")?);
     let how = format!(
-        "release build, 4 sources, {}; {looked} looks in {seconds:.0} s, probes each 5 and 10 s, a scrape each 30 s",
+        "{}, {} sources, {}; {looked} looks in {seconds:.0} s, probes each 5 and 10 s, a scrape each 30 s",
+        build(),
+        pace.sources,
         pace.says
     );
     let aim = |most: f64| if pace.aimed { Aim::AtMost(most) } else { Aim::None };

@@ -9,9 +9,11 @@
 //! - [`agent`]: memory and CPU of a settled agent
 //! - [`plan`]: planning a large cluster
 //! - [`spread`]: medians, quartiles, repetition
+//! - [`failover`]: our agent against chrony alone, when sources die or lie (`make bench-failover`)
 
 pub mod agent;
 pub mod candm;
+pub mod failover;
 pub mod plan;
 pub mod spread;
 

@@ -71,10 +71,12 @@ const SETTINGS: &str = "\
 offset=200ms        the server's clock is ahead (negative: behind)   drift=10ppm      and gains this much from now on
 jitter=1ms          both timestamps move by a uniform ± this         loss=0.02        share of requests unanswered
 delay=20ms          added round trip, half each way                  asymmetry=6ms    added on the request's way (-: the answer's)
+delay-jitter=5ms    each way takes a uniform 0 to this longer
 stratum=2 leap=3 version=5 refid=GPS root-delay=5ms root-dispersion=5ms reference-age=1h    as answered
-reference-frozen=true   the upstream died now                        kod=RATE|DENY|none   kiss of death
+reference-frozen=true   the upstream died now; orphan-rate=15ppm: its dispersion grows by that      kod=RATE|DENY|none   kiss of death
 wrong-origin=true dead=true truncated=true other-port=true
-per-client=10.0.0.5:offset=300ms, per-client=10.0.0.5:dead=true, per-client=none     for one client only
+per-client=10.0.0.5:offset=300ms, per-client=10.0.0.5:dead=true,
+per-client=10.0.0.5:reference-frozen=true, per-client=none                             for one client only
 reset               an honest stratum-1 server again
 A line with one bad word changes nothing.";
 

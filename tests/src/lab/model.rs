@@ -9,14 +9,12 @@ use crate::lab::rng::Rng;
 use crate::lab::settings::{BadSetting, Settings};
 use meantime_core::clocks::{BootTime, WallTime};
 use meantime_core::observation::Leap;
-use meantime_core::units::{Nanos, Ppb};
+use meantime_core::units::Nanos;
 use meantime_ntp::{Mode, NtpTimestamp, Packet};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// An orphaned server's dispersion grows by this (RFC 5905 §4, PHI: 15 ppm).
-const DISPERSION_RATE: Ppb = Ppb::from_ppm(15);
 /// log2 seconds: about a microsecond, as chronyd on an ordinary machine says.
 const PRECISION: i8 = -20;
 
@@ -51,6 +49,7 @@ pub struct Model {
     /// `offset` was the error at this moment; drift counts from here.
     since: BootTime,
     frozen: Option<Moment>,
+    frozen_for: BTreeMap<IpAddr, Moment>,
     clients: BTreeMap<IpAddr, ClientCount>,
     rng: Rng,
 }
@@ -62,6 +61,7 @@ impl Model {
             settings: Settings::default(),
             since: now.boot,
             frozen: None,
+            frozen_for: BTreeMap::new(),
             clients: BTreeMap::new(),
             rng: Rng::seeded(seed),
         }
@@ -88,6 +88,13 @@ impl Model {
             (true, since) => since,
             (false, _) => None,
         };
+        // As above: other words do not move the moment of freezing.
+        self.frozen_for = next
+            .per_client
+            .iter()
+            .filter(|(_, client)| client.reference_frozen)
+            .map(|(address, _)| (*address, self.frozen_for.get(address).copied().unwrap_or(now)))
+            .collect();
         self.settings = next;
         self.since = now.boot;
         Ok(())
@@ -130,13 +137,14 @@ impl Model {
         }
         count.answers += 1;
 
-        let there = self.settings.delay.half_up() + self.settings.asymmetry.max(Nanos::ZERO);
-        let back =
-            self.settings.delay - self.settings.delay.half_up() + (-self.settings.asymmetry).max(Nanos::ZERO);
+        let there = self.settings.delay.half_up() + self.settings.asymmetry.max(Nanos::ZERO) + self.queue();
+        let back = self.settings.delay - self.settings.delay.half_up()
+            + (-self.settings.asymmetry).max(Nanos::ZERO)
+            + self.queue();
         let error = self.error(Some(client), came.boot);
         // The request reaches "the server" only after `there`; it answers at once, and `back` follows.
         let stamp = NtpTimestamp::from_wall(came.wall + there + error + jitter);
-        let mut packet = Packet::answer(&self.header(came, error), &question, stamp, stamp);
+        let mut packet = Packet::answer(&self.header(client, came, error), &question, stamp, stamp);
         if let Some(version) = self.settings.version {
             packet.version = version;
         }
@@ -155,9 +163,19 @@ impl Model {
         Some(Answer { bytes, after: there + back, other_port: self.settings.other_port })
     }
 
-    /// What the server says of its own clock.
-    fn header(&self, now: Moment, error: Nanos) -> Packet {
-        let (reference, orphaned_for) = match self.frozen {
+    /// How long one way takes longer this time. Without such delays nothing is drawn: a seed's story stays as it was.
+    fn queue(&mut self) -> Nanos {
+        let most = self.settings.delay_jitter;
+        if most <= Nanos::ZERO {
+            return Nanos::ZERO;
+        }
+        let half = most.half_up();
+        (self.rng.around_zero(half) + half).min(most)
+    }
+
+    /// What the server says of its own clock to `client`.
+    fn header(&self, client: IpAddr, now: Moment, error: Nanos) -> Packet {
+        let (reference, orphaned_for) = match self.frozen.or(self.frozen_for.get(&client).copied()) {
             Some(frozen) => (frozen.wall, now.boot - frozen.boot),
             None => (now.wall, Nanos::ZERO),
         };
@@ -173,7 +191,7 @@ impl Model {
             stratum: self.settings.stratum,
             precision: PRECISION,
             root_delay: self.settings.root_delay,
-            root_dispersion: self.settings.root_dispersion + DISPERSION_RATE.over(orphaned_for),
+            root_dispersion: self.settings.root_dispersion + self.settings.orphan_rate.over(orphaned_for),
             refid: u32::from_be_bytes(self.settings.refid),
             reference: NtpTimestamp::from_wall(reference),
             ..Packet::question(NtpTimestamp::NONE)
@@ -256,6 +274,17 @@ mod tests {
     }
 
     #[test]
+    fn queues_are_seen_as_delay_and_never_err_by_more_than_half_of_it() {
+        let mut model = model("delay=2ms delay-jitter=5ms");
+        let samples: Vec<_> =
+            (0..200).map(|at| ask(&mut model, CLIENT, moment(at)).unwrap().unwrap()).collect();
+        let (least, most) = (Nanos::from_millis(2), Nanos::from_millis(12));
+        assert!(samples.iter().all(|sample| (least..=most).contains(&sample.delay)), "{samples:?}");
+        assert!(samples.iter().all(|sample| sample.offset.abs().times(2) <= sample.delay), "{samples:?}");
+        assert!(samples.iter().any(|sample| sample.offset.abs() > Nanos::MILLISECOND), "{samples:?}");
+    }
+
+    #[test]
     fn jitter_and_loss_repeat_with_the_seed() {
         let run = |seed| {
             let mut model = Model::new(seed, moment(0));
@@ -295,6 +324,24 @@ mod tests {
         assert_eq!(packet.reference.to_wall(moment(0).wall), moment(10).wall);
         // 100 s at 15 ppm on top of 1 ms, rounded up to the wire's 15 µs.
         assert!((packet.root_dispersion - Nanos::from_micros(2_500)).abs() < Nanos::from_micros(16));
+        model.set(["orphan-rate=2ppm"], moment(110)).unwrap();
+        let packet = ask(&mut model, CLIENT, moment(110)).unwrap().unwrap().packet;
+        assert!((packet.root_dispersion - Nanos::from_micros(1_200)).abs() < Nanos::from_micros(16));
+    }
+
+    #[test]
+    fn an_upstream_can_be_dead_for_one_client_alone() {
+        let mut model = model("reference-age=0");
+        model.set(["per-client=10.0.0.5:reference-frozen=true"], moment(10)).unwrap();
+        model.set(["per-client=10.0.0.6:dead=false"], moment(60)).unwrap();
+        let mut reference = |client| {
+            let packet = ask(&mut model, client, moment(110)).unwrap().unwrap().packet;
+            packet.reference.to_wall(moment(0).wall)
+        };
+        assert_eq!((reference(CLIENT), reference(OTHER)), (moment(10).wall, moment(110).wall));
+        model.set(["per-client=none"], moment(120)).unwrap();
+        let packet = ask(&mut model, CLIENT, moment(130)).unwrap().unwrap().packet;
+        assert_eq!(packet.reference.to_wall(moment(0).wall), moment(130).wall);
     }
 
     #[test]

@@ -6,16 +6,18 @@
 //! | `drift` | `10ppm`, `-500ppb` | and gains this much from now on; a later `offset` starts afresh, a later `drift` goes on from where it is |
 //! | `jitter` | span | both timestamps of an answer moved by a uniform ± this |
 //! | `delay` | span | added round trip, half each way |
+//! | `delay-jitter` | span | each way of each answer takes a uniform 0 to this longer: queues, as networks have them |
 //! | `asymmetry` | span | one-way delay added to the request's way (negative: to the answer's); a client errs by half of it |
 //! | `loss` | `0.02` or `2%` | share of requests without an answer |
 //! | `stratum` `leap` `version` | number | as answered; leap 3 = not synchronised; version 5 exists nowhere |
 //! | `refid` | `GPS`, `10.0.0.1`, `0x7f7f0101` | reference id |
 //! | `root-delay` `root-dispersion` | span | as answered |
 //! | `reference-age` | span | the reference timestamp lies this far back |
-//! | `reference-frozen` | bool | the upstream died now: reference time stands still, dispersion grows by 15 ppm |
+//! | `reference-frozen` | bool | the upstream died now: reference time stands still, dispersion grows |
+//! | `orphan-rate` | `15ppm` | by so much; the default is RFC 5905's PHI, chronyd serves less (2.4 ppm measured) |
 //! | `kod` | `RATE`, `DENY`, `RSTD`, `none` | kiss of death instead of time |
 //! | `wrong-origin` `dead` `truncated` `other-port` | bool | answers nobody asked for; none; 47 octets; from another port |
-//! | `per-client` | `ADDR:offset=SPAN`, `ADDR:dead=BOOL`, `none` | for one client only: all its answers shifted (that node is then truly wrong), or it is cut off |
+//! | `per-client` | `ADDR:offset=SPAN`, `ADDR:dead=BOOL`, `ADDR:reference-frozen=BOOL`, `none` | for one client only: all its answers shifted (that node is then truly wrong), it is cut off, or it alone sees the upstream dead |
 //! | `reset` | (no value) | back to an honest stratum-1 server |
 //!
 //! Spans are Go durations with an optional sign, or `0`; bools `true` or `false`. A line with one bad word changes
@@ -34,6 +36,9 @@ pub struct PerClient {
     pub shift: Nanos,
     /// No answers to this client.
     pub dead: bool,
+    /// To this client the reference timestamp stands still since the moment of setting.
+    #[serde(default)]
+    pub reference_frozen: bool,
 }
 
 /// The whole behaviour. The default is an honest stratum-1 server.
@@ -51,6 +56,8 @@ pub struct Settings {
     pub jitter: Nanos,
     /// Added round trip, half each way. Not negative.
     pub delay: Nanos,
+    /// Each way of each answer takes a uniform 0 to this longer. Not negative.
+    pub delay_jitter: Nanos,
     /// Added one-way delay: > 0 on the request's way, < 0 on the answer's.
     pub asymmetry: Nanos,
     /// Requests without an answer, in millionths.
@@ -71,6 +78,8 @@ pub struct Settings {
     pub reference_age: Nanos,
     /// The reference timestamp stands still since the moment of setting.
     pub reference_frozen: bool,
+    /// How fast the root dispersion grows since then.
+    pub orphan_rate: Ppb,
     /// Kiss code instead of time.
     pub kod: Option<[u8; 4]>,
     /// The origin timestamp is not the request's.
@@ -92,6 +101,7 @@ impl Default for Settings {
             drift: Ppb::ZERO,
             jitter: Nanos::ZERO,
             delay: Nanos::ZERO,
+            delay_jitter: Nanos::ZERO,
             asymmetry: Nanos::ZERO,
             loss_millionths: 0,
             stratum: 1,
@@ -102,6 +112,7 @@ impl Default for Settings {
             root_dispersion: Nanos::ZERO,
             reference_age: Nanos::SECOND,
             reference_frozen: false,
+            orphan_rate: Ppb::from_ppm(15),
             kod: None,
             wrong_origin: false,
             dead: false,
@@ -150,6 +161,7 @@ impl Settings {
             "drift" => self.drift = frequency(value)?,
             "jitter" => self.jitter = size(value)?,
             "delay" => self.delay = size(value)?,
+            "delay-jitter" => self.delay_jitter = size(value)?,
             "asymmetry" => self.asymmetry = span(value)?,
             "loss" => self.loss_millionths = share(value)?,
             "stratum" => self.stratum = number(value, u8::MAX)?,
@@ -160,6 +172,7 @@ impl Settings {
             "root-dispersion" => self.root_dispersion = size(value)?,
             "reference-age" => self.reference_age = span(value)?,
             "reference-frozen" => self.reference_frozen = switch(value)?,
+            "orphan-rate" => self.orphan_rate = frequency(value)?,
             "kod" => self.kod = if value == "none" { None } else { Some(code(value)?) },
             "wrong-origin" => self.wrong_origin = switch(value)?,
             "dead" => self.dead = switch(value)?,
@@ -176,7 +189,7 @@ impl Settings {
             self.per_client.clear();
             return Ok(());
         }
-        let wanted = "expected ADDR:offset=SPAN or ADDR:dead=true or none";
+        let wanted = "expected ADDR:offset=SPAN, ADDR:dead=true, ADDR:reference-frozen=true or none";
         let (left, setting) = value.split_once('=').ok_or(wanted)?;
         let (address, key) = left.rsplit_once(':').ok_or(wanted)?;
         let address: IpAddr = address
@@ -187,6 +200,7 @@ impl Settings {
         match key {
             "offset" => client.shift = span(setting)?,
             "dead" => client.dead = switch(setting)?,
+            "reference-frozen" => client.reference_frozen = switch(setting)?,
             _ => return Err(wanted.to_owned()),
         }
         if *client == PerClient::default() {
@@ -275,10 +289,10 @@ mod tests {
     #[test]
     fn every_word_lands_where_it_says() {
         let got = after(
-            "offset=-200ms drift=10.5ppm jitter=1ms delay=20ms asymmetry=-3ms loss=2% stratum=2 leap=3 version=5 \
+            "offset=-200ms drift=10.5ppm jitter=1ms delay=20ms delay-jitter=4ms orphan-rate=2.4ppm asymmetry=-3ms loss=2% stratum=2 leap=3 version=5 \
              refid=10.0.0.1 root-delay=5ms root-dispersion=6ms reference-age=1h reference-frozen=true kod=RATE \
              wrong-origin=true dead=true truncated=true other-port=true per-client 10.0.0.5:offset=300ms \
-             per-client=[fd00::1]:dead=true",
+             per-client=[fd00::1]:dead=true per-client=[fd00::1]:reference-frozen=true",
         )
         .unwrap();
         let wanted = Settings {
@@ -286,6 +300,8 @@ mod tests {
             drift: Ppb(10_500),
             jitter: Nanos::from_millis(1),
             delay: Nanos::from_millis(20),
+            delay_jitter: Nanos::from_millis(4),
+            orphan_rate: Ppb(2_400),
             asymmetry: Nanos::from_millis(-3),
             loss_millionths: 20_000,
             stratum: 2,
@@ -302,8 +318,14 @@ mod tests {
             truncated: true,
             other_port: true,
             per_client: BTreeMap::from([
-                ("10.0.0.5".parse().unwrap(), PerClient { shift: Nanos::from_millis(300), dead: false }),
-                ("fd00::1".parse().unwrap(), PerClient { shift: Nanos::ZERO, dead: true }),
+                (
+                    "10.0.0.5".parse().unwrap(),
+                    PerClient { shift: Nanos::from_millis(300), ..PerClient::default() },
+                ),
+                (
+                    "fd00::1".parse().unwrap(),
+                    PerClient { shift: Nanos::ZERO, dead: true, reference_frozen: true },
+                ),
             ]),
         };
         assert_eq!(got, wanted);

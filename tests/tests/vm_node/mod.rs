@@ -36,6 +36,8 @@ pub struct GuestNode {
     pub vm: Vm,
     pub labs: Vec<Lab>,
     tolerances: Tolerances,
+    /// When each source drives, by position.
+    pub orders: Vec<u8>,
     /// Samples with a bound; of them covered; True while wrong.
     samples: u64,
     covered: u64,
@@ -65,7 +67,18 @@ impl GuestNode {
             clear_hold: Nanos::from_secs(2),
             ..Preset::Kubernetes.tolerances()
         };
-        Self { vm, labs, tolerances, samples: 0, covered: 0, wrong: 0, misses: Vec::new(), trace: Vec::new() }
+        let orders = vec![1; usize::from(count)];
+        Self {
+            vm,
+            labs,
+            tolerances,
+            orders,
+            samples: 0,
+            covered: 0,
+            wrong: 0,
+            misses: Vec::new(),
+            trace: Vec::new(),
+        }
     }
 
     /// Writes the plan and starts the agent, allowed to steer.
@@ -74,14 +87,14 @@ impl GuestNode {
             .map(|n| PlannedAssociation {
                 source: format!("s{n}"),
                 tier: 1,
-                role: Role::Driver,
+                role: if self.orders[n - 1] == 1 { Role::Driver } else { Role::Voter },
                 endpoint: Endpoint::Server { address: format!("10.99.0.{n}"), port: PORT },
                 polls: PollRange { min: 0, max: 0 },
                 iburst: true,
                 scope: Scope::Local,
                 independence: format!("s{n}"),
                 timescale: Timescale::Utc,
-                drive_order: Some(1),
+                drive_order: Some(self.orders[n - 1]),
                 weight: 100,
                 power_failing: false,
             })
@@ -197,6 +210,15 @@ impl GuestNode {
         }
     }
 
+    /// Waits for anything else, sampling.
+    pub fn wait_for(&mut self, what: &str, mut come: impl FnMut(&mut Self) -> bool) {
+        let begin = clock::now().boot;
+        while !come(self) {
+            assert!(clock::now().boot - begin < PATIENCE, "{what}: not within {PATIENCE}\n{}", self.story());
+            self.sample();
+        }
+    }
+
     /// Samples for a while.
     pub fn watch_for(&mut self, span: Nanos) {
         let begin = clock::now().boot;
@@ -274,7 +296,8 @@ impl GuestNode {
         }
     }
 
-    fn status(&mut self) -> Option<NodeTimeStatus> {
+    /// The status as last written.
+    pub fn status(&mut self) -> Option<NodeTimeStatus> {
         let text = self.vm.run("cat /tmp/status.json").unwrap();
         serde_json::from_str(&text.output).ok()
     }

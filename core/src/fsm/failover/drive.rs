@@ -188,9 +188,12 @@ impl Drive {
         if now - since < jitter.max(scene.outvoted_for(self.order)) {
             return;
         }
-        if self.returned.is_some_and(|returned| now - returned < scene.figures.flap_window) {
-            self.flaps = self.flaps.saturating_add(1);
-        }
+        self.flaps = match self.returned {
+            Some(returned) if now - returned < scene.figures.flap_window => self.flaps.saturating_add(1),
+            // It held for a whole window: the past is forgiven.
+            Some(_) => 0,
+            None => self.flaps,
+        };
         self.go(to, Why::Failed, now);
         self.tries = 0;
         self.next_check = Some(now + self.pause(scene.figures));

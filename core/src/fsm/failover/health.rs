@@ -110,7 +110,12 @@ impl Tracked {
             }
             Health::Failed { .. } if heard => Health::Recovering { since: now },
             Health::Failed { since, .. } => Health::Failed { since, doubt: sighting.doubt },
-            Health::Recovering { .. } if !heard => Health::Failed { since: now, doubt: sighting.doubt },
+            // One lost poll in a hundred must not keep it out for ever.
+            Health::Recovering { .. }
+                if sighting.doubt.is_some() || sighting.unanswered >= figures.suspect_after =>
+            {
+                Health::Failed { since: now, doubt: sighting.doubt }
+            }
             Health::Recovering { since } => {
                 let doublings = self.failures.saturating_sub(1).min(MOST_DOUBLINGS);
                 let proof = poll.times(POLLS_TO_RECOVER << doublings);

@@ -173,9 +173,12 @@ fn what_chronyd_does_not_have_is_no_voter() {
     (world.silent, world.probed) = (3, Probed::Unanswered(9));
     world.run(3);
     let address = IpAddr::from([10, 0, 0, 1]);
-    for (probed, unanswered) in
-        [(Probed::Unanswered(9), 3), (Probed::Unanswered(0), 3), (Probed::NotAllowed, 3), (Probed::Answered, 0)]
-    {
+    for (probed, unanswered) in [
+        (Probed::Unanswered(9), 3),
+        (Probed::Unanswered(0), 3),
+        (Probed::NotAllowed, 3),
+        (Probed::Answered, 0),
+    ] {
         let seen = world.lines.sightings(&world.plan, &BTreeMap::from([(address, probed)]));
         let [seen] = seen.as_slice() else { panic!("{seen:?}") };
         assert_eq!((seen.sampled, seen.unanswered), (false, unanswered), "{probed:?}");

@@ -17,6 +17,8 @@
 //!                ▲───────score ≥ 85 in 3 checks 30 s apart, tried every 300 s, at most 10 times────┘
 //! ```
 
+#[cfg(test)]
+mod drawing;
 mod drive;
 mod health;
 pub mod lines;

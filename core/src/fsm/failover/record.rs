@@ -89,7 +89,20 @@ pub struct Switch {
 #[serde(default)]
 pub struct Record {
     switches: Vec<Switch>,
+    /// Begun, ever: numbers them.
     count: u64,
+    /// Of those, complete: another source has updated the clock.
+    complete: u64,
+}
+
+/// What is wrong with a source that is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Complaint {
+    /// It cannot be used now. Right after a switch that is a failure; hours later it is other trouble, with a switch of
+    /// its own.
+    Away(String),
+    /// It can be used and is wrong.
+    Wrong(String),
 }
 
 /// What the record has to know of one look.
@@ -110,7 +123,7 @@ pub struct Scene<'a> {
     /// The source's name at an address.
     pub name: &'a dyn Fn(IpAddr) -> Option<String>,
     /// Whether a source stands up to a check now, and if not, why.
-    pub check: &'a dyn Fn(&str) -> Result<(), String>,
+    pub check: &'a dyn Fn(&str) -> Result<(), Complaint>,
 }
 
 impl Record {
@@ -118,9 +131,13 @@ impl Record {
     pub fn switches(&self) -> &[Switch] {
         &self.switches
     }
-    /// All switches ever.
+    /// Switches begun, ever.
     pub const fn count(&self) -> u64 {
         self.count
+    }
+    /// Switches that came to an end, ever: another source updated the clock.
+    pub const fn complete(&self) -> u64 {
+        self.complete
     }
     /// Whether the newest switch is to be checked now or soon: looks should be close together.
     pub fn is_checking(&self) -> bool {
@@ -139,7 +156,9 @@ impl Record {
     /// After one look.
     pub fn step(&mut self, before: &State, after: &State, figures: &Figures, scene: &Scene<'_>) {
         if let Some(newest) = self.switches.last_mut() {
+            let waited = newest.to.is_none();
             newest.advance(figures, scene);
+            self.complete += u64::from(waited && newest.to.is_some());
         }
         if let Some(act) = acted(before, after, scene) {
             self.begin(act, scene);
@@ -148,6 +167,11 @@ impl Record {
 
     fn begin(&mut self, Act { evidence, since, toward }: Act, scene: &Scene<'_>) {
         if let Some(newest) = self.switches.last_mut() {
+            if newest.boot_id == scene.boot_id && newest.verification == Verification::Waiting {
+                // The same trouble goes on: the source that took over died as well, the drive moves after its jitter.
+                newest.toward = toward.or(newest.toward);
+                return;
+            }
             newest.end();
         }
         self.count += 1;
@@ -186,7 +210,10 @@ impl Switch {
         }
         let check = || self.to.as_deref().map_or(Ok(()), scene.check);
         let now = scene.now;
-        let failed = |check, why| Verification::Failed { check, why };
+        let failed = |check, complaint| {
+            let (Complaint::Away(why) | Complaint::Wrong(why)) = complaint;
+            Verification::Failed { check, why }
+        };
         let next = match &self.verification {
             Verification::Waiting => {
                 let other = scene.following.filter(|name| self.from.as_deref() != Some(*name));
@@ -209,6 +236,7 @@ impl Switch {
                 Ok(()) => Verification::Watching { until: self.at + figures.watch },
             },
             Verification::Watching { until } => match check() {
+                Err(Complaint::Away(_)) if now < *until => return,
                 Err(why) => failed(figures.verify_checks + 2, why),
                 Ok(()) if now >= *until => Verification::Held,
                 Ok(()) => return,

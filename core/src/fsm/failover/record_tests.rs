@@ -63,7 +63,8 @@ impl Story {
         let before = self.state.clone();
         let (state, _) = step(&before, &look, &Figures::default(), 0, now);
         let fine = self.fine;
-        let check = |source: &str| if fine { Ok(()) } else { Err(format!("{source} is rejected")) };
+        let check =
+            |source: &str| if fine { Ok(()) } else { Err(Complaint::Wrong(format!("{source} is rejected"))) };
         let scene = Scene {
             boot_id: "boot",
             now,
@@ -129,7 +130,25 @@ fn a_switch_has_its_evidence_its_duration_and_is_checked_for_a_day() {
     assert!(matches!(story.newest().verification, Verification::Watching { .. }));
     story.run(24 * 3_600);
     assert_eq!(story.newest().verification, Verification::Held);
-    assert_eq!(story.record.count(), 1);
+    assert_eq!((story.record.count(), story.record.complete()), (1, 1));
+}
+
+#[test]
+fn trouble_that_goes_on_is_one_switch() {
+    let mut story = Story::new();
+    story.unanswered = 1;
+    story.run(3);
+    assert_eq!((story.record.count(), story.record.complete()), (1, 0));
+    // It is followed still, comes back for a moment, and is taken out again.
+    story.unanswered = 0;
+    story.run(4);
+    story.unanswered = 1;
+    story.run(3);
+    assert_eq!((story.record.count(), story.record.complete()), (1, 0));
+    story.following = "s3";
+    story.run(1);
+    assert_eq!((story.record.count(), story.record.complete()), (1, 1));
+    assert_eq!((story.newest().from.as_deref(), story.newest().to.as_deref()), (Some("s1"), Some("s3")));
 }
 
 #[test]

@@ -153,6 +153,11 @@ impl State {
         self.associations.get(&address).map(|association| association.past.window()).unwrap_or_default()
     }
 
+    /// Its last answer, and when that came; none in the last eight minutes.
+    pub fn last_answer(&self, address: IpAddr) -> Option<(Answer, BootTime)> {
+        self.associations.get(&address)?.past.last_answer()
+    }
+
     /// Its fault level, as of the last look.
     pub fn level(&self, address: IpAddr) -> Level {
         self.associations.get(&address).map(|association| association.level).unwrap_or_default()

@@ -40,6 +40,10 @@ impl Past {
         self.0.retain(|(at, _)| now - *at < STALE);
     }
 
+    pub(super) fn last_answer(&self) -> Option<(Answer, BootTime)> {
+        self.0.iter().rev().find_map(|(at, answer)| Some(((*answer)?, *at)))
+    }
+
     pub(super) fn window(&self) -> Window {
         let answers: Vec<Answer> = self.0.iter().filter_map(|(_, answer)| *answer).collect();
         let changes: Nanos = answers.windows(2).map(|pair| (pair[1].offset - pair[0].offset).abs()).sum();
