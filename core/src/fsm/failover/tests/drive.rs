@@ -148,6 +148,18 @@ fn a_failure_long_after_the_return_is_no_flap() {
 }
 
 #[test]
+fn a_drive_that_held_for_a_window_is_forgiven_its_flaps() {
+    let mut world = World::new(&[1, 2, 2, 0]);
+    for pause in [360, 660] {
+        world.blink();
+        assert_eq!(world.next_move(), (pause, Why::Returned, 1));
+    }
+    world.run(3_600);
+    world.blink();
+    assert_eq!(world.next_move(), (360, Why::Returned, 1));
+}
+
+#[test]
 fn a_check_that_fails_begins_the_failback_anew() {
     let mut world = World::new(&[1, 2, 2, 0]);
     world.blink();
