@@ -1,5 +1,7 @@
 //! Conversions: defaults, refusals, round trips.
 
+mod failover;
+
 use super::*;
 use crate::nodetime::{AnswerState, AppliedState, NodeTimeStatus, Plan, Profile, Reachability, ToldRole};
 use crate::timesyncpolicy::EffectivePolicy;

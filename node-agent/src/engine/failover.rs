@@ -250,3 +250,7 @@ pub(super) fn overlay_hash(overlay: &Overlay, sights: &[Sight]) -> Option<String
     });
     Some(format!("{hash:016x}"))
 }
+
+#[cfg(test)]
+#[path = "failover_tests.rs"]
+mod tests;

@@ -190,6 +190,7 @@ pub(crate) fn fnv(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use meantime_crds::nodetime::AssociationStatus;
     use std::collections::BTreeSet;
 
     const LIMIT: Nanos = Nanos::from_millis(40);
@@ -224,6 +225,59 @@ mod tests {
     fn an_offset_that_moved_by_a_quarter_of_its_tolerance_is_news_and_so_is_another_source() {
         assert_eq!(written().due(&status("a", 10_000_001, ""), LIMIT), at(1_000) + MINOR);
         assert_eq!(written().due(&status("b", 0, ""), LIMIT), at(1_000) + MINOR);
+    }
+
+    fn associated(reachability: Reachability, health: HealthWord) -> NodeTimeStatus {
+        let mut association: AssociationStatus = serde_json::from_value(serde_json::json!({
+            "source": "a", "role": "Driver", "state": "Selected", "letter": "*", "usable": true,
+        }))
+        .unwrap();
+        (association.reachability, association.health) = (reachability, health);
+        NodeTimeStatus { associations: vec![association], ..NodeTimeStatus::default() }
+    }
+    fn pause(before: &NodeTimeStatus, after: &NodeTimeStatus) -> Option<Nanos> {
+        Digest::of(after).pause(&Digest::of(before), LIMIT)
+    }
+
+    #[test]
+    fn a_lost_packet_and_a_suspicion_are_no_news_and_a_failure_is() {
+        let healthy = associated(Reachability::Answering, HealthWord::Healthy);
+        let suspect = associated(Reachability::Losing, HealthWord::Suspect);
+        assert_eq!(pause(&healthy, &suspect), None);
+        assert_eq!(pause(&suspect, &healthy), None);
+        assert_eq!(pause(&suspect, &associated(Reachability::Losing, HealthWord::Failed)), Some(COALESCE));
+        assert_eq!(pause(&suspect, &associated(Reachability::Silent, HealthWord::Suspect)), Some(COALESCE));
+    }
+
+    #[test]
+    fn of_a_switch_each_single_check_is_no_news() {
+        let told = |to: Option<&str>, verification: Verified| NodeTimeStatus {
+            switches: vec![Switch {
+                id: "b-1".into(),
+                at: meantime_crds::common::Time(jiff::Timestamp::UNIX_EPOCH),
+                age_seconds: 0,
+                from: Some("a".into()),
+                to: to.map(str::to_owned),
+                evidence: "a does not answer".into(),
+                duration_nanoseconds: None,
+                verification,
+                failure: None,
+            }],
+            ..NodeTimeStatus::default()
+        };
+        let at = |verification| told(Some("b"), verification);
+        let acted = told(None, Verified::Waiting);
+        assert_eq!(pause(&NodeTimeStatus::default(), &acted), Some(COALESCE));
+        assert_eq!(pause(&acted, &at(Verified::Checking)), Some(COALESCE));
+        assert_eq!(pause(&at(Verified::Checking), &at(Verified::Passed)), None);
+        assert_eq!(pause(&at(Verified::Passed), &at(Verified::Watching)), Some(COALESCE));
+        assert_eq!(pause(&at(Verified::Watching), &at(Verified::Held)), None);
+        for before in [Verified::Checking, Verified::Watching] {
+            assert_eq!(pause(&at(before), &at(Verified::Failed)), Some(COALESCE));
+        }
+        let mut older = at(Verified::Checking);
+        older.switches[0].age_seconds = 9;
+        assert_eq!(pause(&at(Verified::Checking), &older), None, "nor is its age");
     }
 
     #[test]

@@ -116,13 +116,16 @@ fn the_dead_line_goes_comes_back_as_a_voter_and_drives_again_after_proof() {
     assert_eq!((world.file().len(), world.prefers()), (2, false), "{:?}", world.state);
     assert_eq!(world.state.drive().order(), 2);
     assert_eq!(world.lines.absent(&world.plan), BTreeSet::from(["10.0.0.1".to_owned()]));
-    world.run(600);
-    assert_eq!(world.file().len(), 2, "what does not answer our probes stays out");
+    for _ in 0..600 {
+        world.second();
+        assert_eq!(world.file().len(), 2, "what does not answer our probes stays out");
+    }
     (world.silent, world.probed) = (0, Probed::Answered);
     world.run(1);
     assert_eq!((world.file().len(), world.prefers()), (3, false), "it votes again");
     world.run(10);
     assert_eq!(world.health(), Some(Health::Healthy));
+    assert!(!world.prefers(), "proven, and not yet given the drive");
     world.run(400);
     assert_eq!(world.state.drive().order(), Drive::default().order());
     assert!(world.lines.is_plain() && world.prefers());

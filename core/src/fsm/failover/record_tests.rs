@@ -11,6 +11,8 @@ struct Story {
     stamp: u64,
     following: &'static str,
     fine: bool,
+    /// What is checked cannot be used.
+    away: bool,
     /// The others reject both s1 and s2.
     rejected: bool,
     /// chronyd updates the clock.
@@ -34,6 +36,7 @@ impl Story {
             stamp: 0,
             following: "s1",
             fine: true,
+            away: false,
             rejected: false,
             updates: true,
         };
@@ -62,9 +65,12 @@ impl Story {
         let now = BootTime(Nanos::from_secs(self.second).0);
         let before = self.state.clone();
         let (state, _) = step(&before, &look, &Figures::default(), 0, now);
-        let fine = self.fine;
-        let check =
-            |source: &str| if fine { Ok(()) } else { Err(Complaint::Wrong(format!("{source} is rejected"))) };
+        let (fine, away) = (self.fine, self.away);
+        let check = |source: &str| match (fine, away) {
+            (true, false) => Ok(()),
+            (true, true) => Err(Complaint::Away(format!("{source} cannot be used"))),
+            (false, _) => Err(Complaint::Wrong(format!("{source} is rejected"))),
+        };
         let scene = Scene {
             boot_id: "boot",
             now,
@@ -233,6 +239,20 @@ fn each_later_check_may_fail_too() {
         let failed = Verification::Failed { check, why: "s2 is rejected".into() };
         assert_eq!(story.newest().verification, failed, "after {seconds} s");
     }
+}
+
+/// It has a switch of its own then.
+#[test]
+fn an_outage_hours_later_is_no_failed_check() {
+    let mut story = Story::new();
+    story.dies();
+    story.run(40);
+    story.away = true;
+    story.run(10_000);
+    assert!(matches!(story.newest().verification, Verification::Watching { .. }));
+    story.away = false;
+    story.run(24 * 3_600);
+    assert_eq!(story.newest().verification, Verification::Held);
 }
 
 #[test]

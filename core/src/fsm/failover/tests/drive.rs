@@ -99,7 +99,7 @@ fn the_drive_passes_over_an_order_that_could_not_drive(#[case] change: fn(&mut S
         seen[0].unanswered = 3;
         change(&mut seen[1]);
     });
-    assert_eq!(world.driving(), [2]);
+    assert_eq!((world.driving(), world.moves()), (vec![2], 1));
 }
 
 /// It may vote, where three voters need it: that is not to drive.
@@ -120,7 +120,7 @@ fn the_drive_passes_over_what_has_to_prove_itself() {
     assert_eq!(world.out(), Vec::<usize>::new());
     world.servers[0].alive = false;
     world.run(10);
-    assert_eq!(world.driving(), [2]);
+    assert_eq!((world.driving(), world.moves()), (vec![2], 1));
 }
 
 #[test]
@@ -145,6 +145,18 @@ fn a_failure_long_after_the_return_is_no_flap() {
         assert_eq!(world.next_move(), (360, Why::Returned, 1));
         world.run(3_600);
     }
+}
+
+#[test]
+fn a_drive_that_held_for_a_window_is_forgiven_its_flaps() {
+    let mut world = World::new(&[1, 2, 2, 0]);
+    for pause in [360, 660] {
+        world.blink();
+        assert_eq!(world.next_move(), (pause, Why::Returned, 1));
+    }
+    world.run(3_600);
+    world.blink();
+    assert_eq!(world.next_move(), (360, Why::Returned, 1));
 }
 
 #[test]
@@ -230,7 +242,7 @@ fn a_person_gets_the_best_order_that_works_now_and_no_other() {
     world.run(10);
     world.state.reselect();
     world.run(10);
-    assert_eq!(world.driving(), [1, 2], "it does not work");
+    assert_eq!((world.driving(), world.moves()), (vec![1, 2], 1), "it does not work");
     world.servers[0].alive = true;
     world.run(30);
     assert_eq!(world.driving(), [1, 2], "what could not be done then is not done later");

@@ -85,6 +85,18 @@ fn two_unanswered_polls_begin_the_proof_anew_and_one_does_not() {
 }
 
 #[test]
+fn an_answer_in_doubt_is_no_proof() {
+    let mut world = World::new(&[1, 1, 2, 2, 0]);
+    world.servers[0].alive = false;
+    world.run(3);
+    world.servers[0].alive = true;
+    world.run(2);
+    world.servers[0].doubt = Some(Doubt::Unsynchronised);
+    world.run(1);
+    assert!(matches!(world.state.health(address(0)), Some(Health::Failed { .. })), "{:?}", world.state);
+}
+
+#[test]
 fn proof_needs_as_many_samples_as_chronyd_does() {
     let mut world = World::new(&[1, 1, 2, 2, 0]);
     world.servers[0].alive = false;
