@@ -62,7 +62,8 @@ fn scene() -> Scene {
             uncertainty: Some(Nanos::from_micros(500)),
         }],
     };
-    let mut scene = Scene { sights: vec![sight], verdict, probing: probing::State::default(), now: BootTime(0) };
+    let mut scene =
+        Scene { sights: vec![sight], verdict, probing: probing::State::default(), now: BootTime(0) };
     scene.probe(Nanos::from_millis(1));
     scene
 }

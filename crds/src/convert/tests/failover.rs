@@ -14,7 +14,8 @@ fn nobody_fails_before_it_is_suspect_or_without_a_miss(
     #[case] failover: serde_json::Value,
     #[case] (suspect, fail): (u32, u32),
 ) {
-    let figures = policy(&json!({"sources": {"selector": {}}, "failover": failover})).to_core().unwrap().failover;
+    let figures =
+        policy(&json!({"sources": {"selector": {}}, "failover": failover})).to_core().unwrap().failover;
     assert_eq!((figures.suspect_after, figures.fail_after), (suspect, fail));
     assert_eq!(figures, Figures { suspect_after: suspect, fail_after: fail, ..Figures::default() });
 }
