@@ -3,6 +3,7 @@
 use super::*;
 use crate::fsm::failover::{Look, Probed, Sighting, step};
 
+#[expect(clippy::struct_excessive_bools, reason = "switches of a story, any set of them may be on")]
 struct Story {
     state: State,
     record: Record,
