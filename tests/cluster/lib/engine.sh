@@ -28,7 +28,10 @@ start_engine() {
   if host_lacks_sys_resource; then
     say "this host cannot grant CAP_SYS_RESOURCE: containers run without it"
     apt_install jq
-    runtime=(--add-runtime "trimmed=$HERE/lib/runc-without-sys-resource" --default-runtime trimmed)
+    # The engine outlives the checkout that started it: nothing of it may point there.
+    mkdir -p "$ENGINE_DIR"
+    install -m 755 "$HERE/lib/runc-without-sys-resource" "$ENGINE_DIR/runc-without-sys-resource"
+    runtime=(--add-runtime "trimmed=$ENGINE_DIR/runc-without-sys-resource" --default-runtime trimmed)
   fi
   mkdir -p "$ENGINE_DIR/data" "$ENGINE_DIR/exec"
   rm -f "$ENGINE_PID"
