@@ -89,15 +89,17 @@ impl Scene<'_> {
             (sighting, self.tracked.get(&sighting.address).map(|one| one.health).unwrap_or_default())
         })
     }
+    /// It can drive now.
+    fn can_drive(&self, sighting: &Sighting, health: Health) -> bool {
+        !health.is_out()
+            && sighting.sampled
+            && !sighting.rejected
+            && sighting.unanswered < self.figures.fail_after
+            && !self.excluded.contains(&sighting.address)
+    }
     /// Somebody of that order can drive now.
     fn works(&self, order: u8) -> bool {
-        self.of(order).any(|(sighting, health)| {
-            !health.is_out()
-                && sighting.sampled
-                && !sighting.rejected
-                && sighting.unanswered < self.figures.fail_after
-                && !self.excluded.contains(&sighting.address)
-        })
+        self.of(order).any(|(sighting, health)| self.can_drive(sighting, health))
     }
     /// Everybody of that order has failed or is outvoted. (Still starting is neither.)
     fn is_gone(&self, order: u8) -> bool {
@@ -116,12 +118,11 @@ impl Scene<'_> {
     }
     /// Somebody of that order would be better than what drives now, for good.
     fn is_fit(&self, order: u8) -> bool {
-        self.works(order)
-            && self.of(order).any(|(sighting, health)| {
-                health == Health::Healthy
-                    && !sighting.rejected
-                    && sighting.score >= self.figures.failback.score
-            })
+        self.of(order).any(|(sighting, health)| {
+            self.can_drive(sighting, health)
+                && health == Health::Healthy
+                && sighting.score >= self.figures.failback.score
+        })
     }
 }
 
@@ -133,6 +134,10 @@ impl Drive {
     /// All its drivers have failed, others could drive, and the jitter is not over.
     pub(super) const fn waits(&self) -> bool {
         self.failing.is_some()
+    }
+    /// No time counts while the node itself is suspect.
+    pub(super) fn freeze(&mut self, now: BootTime) {
+        self.failing = self.failing.map(|_| now);
     }
     /// The last moves, oldest first.
     pub fn moves(&self) -> &[Move] {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Most doublings of the time that a flapping association has to prove itself: 3 polls × 2⁶.
 const MOST_DOUBLINGS: u32 = 6;
-/// Polls for which it has to be heard without a break.
+/// Polls for which it has to be heard, with never two of them lost in a row.
 const POLLS_TO_RECOVER: i64 = 3;
 
 /// Evidence that chronyd cannot see.
@@ -50,7 +50,7 @@ pub enum Health {
     },
     /// It answers again and has to prove itself.
     Recovering {
-        /// Since when, without a break.
+        /// Since when.
         since: BootTime,
     },
 }

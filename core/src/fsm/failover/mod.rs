@@ -11,7 +11,7 @@
 //! ```text
 //! one association:  Healthy ──2 unanswered, a doubt──▶ Suspect ──3 unanswered and 2 probes, doubt for 3 polls──▶ Failed
 //!                      ▲ ▲─────────an answer──────────────┘                                                  │ an answer
-//!                      └──────heard without a break for 3 polls × 2^(times it failed lately)── Recovering ◀──┘
+//!                      └─heard for 3 polls × 2^(times it failed lately), never two lost in a row── Recovering ◀──┘
 //!
 //! the drive:  order 1 ──all its drivers failed──▶ (0–5 s of jitter) ──▶ the next order that works
 //!                ▲───────score ≥ 85 in 3 checks 30 s apart, tried every 300 s, at most 10 times────┘
@@ -194,18 +194,17 @@ impl State {
 pub fn step(state: &State, look: &Look, figures: &Figures, phase: u64, now: BootTime) -> (State, Overlay) {
     let mut next = state.clone();
     next.associations.retain(|address, _| look.sightings.iter().any(|sighting| sighting.address == *address));
+    if look.frozen {
+        next.associations.values_mut().for_each(|tracked| tracked.freeze(now));
+        next.drive.freeze(now);
+        let overlay = Overlay::of(&look.sightings, &next.drive);
+        return (next, overlay);
+    }
     for sighting in &look.sightings {
-        let tracked = next.associations.entry(sighting.address).or_default();
-        if look.frozen {
-            tracked.freeze(now);
-        } else {
-            tracked.step(sighting, figures, now);
-        }
+        next.associations.entry(sighting.address).or_default().step(sighting, figures, now);
     }
     let mut excluded = overlay::excluded(&look.sightings, &next.associations, &state.drive, figures);
-    if !look.frozen {
-        next.drive.step(&look.sightings, &next.associations, &excluded, figures, phase, now);
-    }
+    next.drive.step(&look.sightings, &next.associations, &excluded, figures, phase, now);
     if next.drive.waits() {
         // The last drivers stay until the drive moves: taken out sooner, chronyd would move without any jitter.
         let drives = |address: &IpAddr| {
@@ -214,7 +213,7 @@ pub fn step(state: &State, look: &Look, figures: &Figures, phase: u64, now: Boot
         excluded.retain(|address| state.drive.excluded.contains(address) || !drives(address));
     }
     next.drive.excluded = excluded;
-    let overlay = overlay::Overlay::of(&look.sightings, &next.drive);
+    let overlay = Overlay::of(&look.sightings, &next.drive);
     (next, overlay)
 }
 

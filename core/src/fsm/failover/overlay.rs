@@ -54,25 +54,29 @@ impl Overlay {
     }
 }
 
-/// Who is taken out. Nobody while nobody else is heard: there is nothing to gain, and old samples still outvote a liar.
+/// Who is taken out. Nobody while nobody else is heard and believed: there is nothing to gain, and the old samples of the
+/// dead still outvote a liar.
 pub(super) fn excluded(
     sightings: &[Sighting],
     tracked: &BTreeMap<IpAddr, Tracked>,
     drive: &Drive,
     figures: &Figures,
 ) -> BTreeSet<IpAddr> {
-    let health =
-        |sighting: &Sighting| tracked.get(&sighting.address).map(|one| one.health).unwrap_or_default();
-    let doubted = |sighting: &Sighting| matches!(health(sighting), Health::Failed { doubt: Some(_), .. });
-    let (out, kept): (Vec<&Sighting>, Vec<&Sighting>) =
-        sightings.iter().partition(|sighting| health(sighting).is_out());
-    let heard =
-        kept.iter().filter(|sighting| sighting.sampled && sighting.unanswered < figures.fail_after).count();
-    let (talking, dead): (Vec<&Sighting>, Vec<&Sighting>) =
-        out.into_iter().partition(|sighting| sighting.sampled && sighting.unanswered == 0);
-    let (wrong, mut returning): (Vec<&Sighting>, Vec<&Sighting>) =
-        talking.into_iter().partition(|sighting| doubted(sighting));
-    if heard == 0 && returning.is_empty() {
+    let (mut right, mut heard) = (0, 0);
+    let (mut dead, mut wrong, mut returning) = (Vec::new(), Vec::new(), Vec::new());
+    for one in sightings {
+        let talks = one.sampled && one.unanswered < figures.fail_after;
+        match tracked.get(&one.address).map(|tracked| tracked.health).unwrap_or_default() {
+            Health::Healthy | Health::Suspect { .. } => {
+                heard += usize::from(talks);
+                right += usize::from(talks && !one.rejected);
+            }
+            Health::Recovering { .. } if talks => returning.push(one),
+            Health::Failed { doubt: Some(_), .. } if talks => wrong.push(one),
+            Health::Failed { .. } | Health::Recovering { .. } => dead.push(one),
+        }
+    }
+    if right == 0 && returning.is_empty() {
         // As it was, without those that chronyd has no more and those that have proven themselves.
         let stays = |one: &&Sighting| drive.excluded.contains(&one.address);
         return dead.into_iter().chain(wrong).filter(stays).map(|one| one.address).collect();
@@ -85,7 +89,7 @@ pub(super) fn excluded(
     let minority = talking.saturating_sub(1) / 2;
     excluded.extend(order.iter().take(minority));
     // Those that prove themselves wait outside, unless they are needed.
-    let inside = heard + wrong.len().saturating_sub(minority);
+    let inside = right + wrong.len().saturating_sub(minority);
     let needed = VOTERS.saturating_sub(inside);
     // Who is in stays in: a score lets in, it never puts out.
     returning.sort_by_key(|one| {

@@ -275,8 +275,8 @@ fn acted(before: &State, after: &State, scene: &Scene<'_>) -> Option<Act> {
         }
         (_, Some(address)) => {
             let (evidence, since) = accuse(before, after, *address, scene);
-            // Who takes over is chronyd's choice until the drive has moved.
-            Some(Act { evidence, since, toward: None })
+            // Where the drive has not moved, who takes over is chronyd's choice.
+            Some(Act { evidence, since, toward })
         }
         (Some(last), None) => {
             // The drivers were outvoted, or chronyd followed none of them any more.

@@ -388,6 +388,7 @@ proptest! {
                 // What talks and is wrong goes a minority at a time. (With nobody right left all stays as it was.)
                 let right = sightings.iter().enumerate().any(|(index, one)| {
                     !out.contains(&index)
+                        && !one.rejected
                         && one.sampled
                         && one.unanswered < 3
                         && !world.state.health(one.address).is_some_and(Health::is_out)

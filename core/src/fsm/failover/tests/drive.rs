@@ -261,3 +261,31 @@ fn five_moves_are_kept() {
     let ids: Vec<u64> = world.state.drive().moves().iter().map(|one| one.id).collect();
     assert_eq!(ids, [4, 5, 6, 7, 8]);
 }
+
+/// One and the same source has to work, to be healthy and to have the score.
+#[test]
+fn a_score_that_nobody_measured_does_not_bring_the_drive_back() {
+    let mut world = World::new(&[1, 1, 2, 2, 0]);
+    world.servers[1].alive = false;
+    world.servers[0].alive = false;
+    world.run(10);
+    assert_eq!(world.state.drive().order(), 2);
+    world.servers[0].alive = true;
+    world.servers[1].alive = true;
+    world.servers[0].score = 40;
+    world.run(20);
+    // It has no samples any more (chronyd was restarted, a pool's member replaced): its score is that of nothing known.
+    world.seconds(1_000, |seen| seen[1].sampled = false);
+    assert_eq!(world.driving(), [2, 3]);
+}
+
+#[test]
+fn no_time_counts_for_the_outvoted_while_the_node_itself_is_suspect() {
+    let mut world = World::new(&[1, 2, 2, 0]);
+    world.seconds(1, |seen| seen[0].rejected = true);
+    world.frozen = true;
+    world.seconds(60, |seen| seen[0].rejected = true);
+    world.frozen = false;
+    world.seconds(1, |seen| seen[0].rejected = true);
+    assert_eq!(world.state.drive().order(), 1, "seen outvoted in two looks");
+}

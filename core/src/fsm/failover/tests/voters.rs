@@ -116,3 +116,61 @@ fn another_boot_keeps_the_record_and_nothing_else() {
     let next = memory.clone().of_boot("second");
     assert_eq!((next.state, next.record.count()), (State::default(), 1));
 }
+
+/// Law 10: "only when chronyd itself has had no valid sample for 3 polls".
+#[test]
+fn one_lost_packet_takes_out_no_more_than_a_minority_of_the_wrong() {
+    let mut world = World::new(&[1, 2, 2, 0]);
+    world.servers[..2].iter_mut().for_each(|server| server.doubt = Some(Doubt::Stale));
+    world.run(60);
+    assert_eq!(world.out(), [0], "one of four");
+    world.seconds(1, |seen| seen[1].unanswered = 1);
+    assert_eq!(world.out(), [0]);
+}
+
+#[test]
+fn one_lost_packet_does_not_take_out_a_voter_that_is_needed() {
+    let mut world = World::new(&[1, 2, 0]);
+    world.servers[0].alive = false;
+    world.run(10);
+    world.servers[0].alive = true;
+    world.run(2);
+    assert_eq!(world.out(), Vec::<usize>::new(), "needed as the third voter, not yet proven");
+    world.seconds(1, |seen| seen[0].unanswered = 1);
+    assert_eq!(world.out(), Vec::<usize>::new());
+}
+
+/// DESIGN: a usable voter is no falseticker.
+#[test]
+fn an_outvoted_one_is_none_of_the_three_voters() {
+    let mut world = World::new(&[1, 2, 0, 0]);
+    world.servers[3].rejected = true;
+    world.servers[0].alive = false;
+    world.run(10);
+    world.servers[0].alive = true;
+    world.run(1);
+    assert_eq!(world.out(), Vec::<usize>::new(), "two agree, one lies, one is a candidate");
+}
+
+/// `Look::frozen`: "nothing is decided".
+#[test]
+fn while_the_node_itself_is_suspect_nobody_is_taken_out() {
+    let mut world = World::new(&[1, 1, 2, 2]);
+    world.servers.iter_mut().for_each(|server| server.alive = false);
+    world.run(60);
+    assert_eq!(world.out(), Vec::<usize>::new());
+    world.frozen = true;
+    world.servers[3].alive = true;
+    world.run(10);
+    assert_eq!(world.out(), Vec::<usize>::new());
+}
+
+/// Three dead, a liar and nobody else: their old samples still outvote it.
+#[test]
+fn nobody_is_taken_out_when_only_a_liar_would_be_left() {
+    let mut world = World::new(&[1, 2, 2, 0]);
+    world.servers[3].rejected = true;
+    world.servers[..3].iter_mut().for_each(|server| server.alive = false);
+    world.run(60);
+    assert_eq!(world.out(), Vec::<usize>::new());
+}
