@@ -26,6 +26,7 @@ pub mod conditions;
 pub mod conf;
 pub mod duration;
 pub mod fsm;
+pub mod hash;
 pub mod judge;
 pub mod ledger;
 pub mod names;

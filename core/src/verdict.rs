@@ -1,7 +1,7 @@
 //! What the judge says of one node at one moment: five conditions and the numbers behind them.
 
 use crate::conditions::Conditions;
-use crate::units::Nanos;
+use crate::units::{Nanos, Ppb};
 use serde::{Deserialize, Serialize};
 
 /// The error bound of the judged clock.
@@ -13,6 +13,9 @@ pub struct ErrorBound {
     pub guaranteed: Nanos,
     /// Carried forward from the last good one and grown, because there is none of now.
     pub carried: bool,
+    /// How fast the guaranteed one has to be taken to grow: whoever reads it later adds this × its age.
+    #[serde(default)]
+    pub growth: Ppb,
 }
 
 /// The clock runs on alone: no source can be used.

@@ -150,6 +150,11 @@ pub struct NodeTimeStatus {
     /// Whether the bound is carried forward from the last good one and grows. Example: false
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_bound_carried: Option<bool>,
+    /// By how many nanoseconds a second the bound has to be taken to grow after `observedAt`: a status is written when it
+    /// is news, else every five minutes. Example: 15000
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub error_bound_growth_nanoseconds_per_second: Option<i64>,
     /// Smallest tolerance left in nanoseconds; negative = breach; sort by it for the worst first. Example: 49988000
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headroom_nanoseconds: Option<i64>,

@@ -9,6 +9,7 @@ use crate::silence::Silence;
 use jiff::Timestamp;
 use meantime_core::clocks::BootTime;
 use meantime_core::conditions::{ConditionKind, Reason, Status};
+use meantime_core::hash::fnv;
 use meantime_core::units::Nanos;
 use std::collections::BTreeMap;
 
@@ -155,11 +156,7 @@ pub fn change(
 
 /// Where in its ten minutes a node's heartbeat falls, from its name: a new operator does not write to all nodes at once.
 pub fn heartbeat_phase(node: &str) -> Nanos {
-    // FNV-1a: spreads well enough, needs no crate, and is the same in every replica.
-    let hash = node.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    let seconds = i64::try_from(hash % 600).unwrap_or(0);
+    let seconds = i64::try_from(fnv(node.as_bytes()) % 600).unwrap_or(0);
     Nanos::from_secs(seconds)
 }
 

@@ -305,6 +305,18 @@ impl Node {
         self.agent.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
     }
 
+    /// How often the agent's threads have been given a CPU so far.
+    pub fn agent_woke(&self) -> u64 {
+        let pid = self.agent.as_ref().map(Child::id).unwrap();
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+        // Its third word: time slices (proc(5)).
+        let spent = |task: fs::DirEntry| {
+            let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+            text.split_whitespace().nth(2)?.parse::<u64>().ok()
+        };
+        tasks.filter_map(spent).sum()
+    }
+
     /// The status as last written.
     pub fn status(&self) -> Option<NodeTimeStatus> {
         let text = fs::read_to_string(self.path("status.json")).ok()?;

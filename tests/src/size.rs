@@ -130,6 +130,7 @@ pub fn node_time(name: &str, sources: u32) -> NodeTime {
         error_bound_nanoseconds: Some(410_123),
         expected_error_bound_nanoseconds: Some(400_123),
         error_bound_carried: Some(false),
+        error_bound_growth_nanoseconds_per_second: Some(15_000),
         headroom_nanoseconds: Some(49_987_655),
         residual_nanoseconds: Some(-3_123),
         disagreement_nanoseconds: Some(12_345),

@@ -140,7 +140,7 @@ pub fn look(
     if usable_now && (settled || booting) && (voters.usable > 0 || state.good.is_none()) {
         let age = state.update.map_or(Nanos::ZERO, |update| now - update.not_before);
         let good = Good::now(tracking, residual, age, rate, observation.profile, now);
-        figures.bound = Some(good.bound());
+        figures.bound = Some(good.bound(rate));
         figures.residual = Some(residual);
         state.good = Some(good);
     } else if let Some(good) = &mut state.good {
@@ -156,14 +156,14 @@ pub fn look(
             *bound = ErrorBound {
                 expected: bound.expected.max(group.region.reach()),
                 guaranteed: bound.guaranteed.max(group.region.reach()),
-                carried: bound.carried,
+                ..*bound
             };
         }
     }
     let carried = figures.bound.is_some_and(|bound| bound.carried);
     if let Some(host) = host.filter(|_| gap.is_some() || carried) {
         let stays = views.iter().any(|view| state.polls.stayed(&associations[view.index]));
-        figures.against_baseline(host, figures.residual.unwrap_or(Nanos::ZERO), !stays);
+        figures.against_baseline(host, figures.residual.unwrap_or(Nanos::ZERO), !stays, rate);
     }
     if let (true, None, Some(bound), Some(good)) = (carried, gap, figures.bound, &mut state.good) {
         good.widen(bound);

@@ -139,11 +139,12 @@ impl Good {
         }
     }
     /// As published while it is fresh.
-    pub fn bound(&self) -> ErrorBound {
+    pub fn bound(&self, rate: Ppb) -> ErrorBound {
         ErrorBound {
             expected: self.residual.abs() + self.expected,
             guaranteed: self.residual.abs() + self.guaranteed,
             carried: false,
+            growth: self.growth(rate),
         }
     }
     fn aged(&self, now: BootTime) -> Nanos {
@@ -163,7 +164,12 @@ impl Good {
         let residual = residual.unwrap_or_else(|| self.residual_at(now)).abs();
         let expected = residual + self.expected + self.expected_rate.over(self.aged(now));
         self.floor = self.floor.max(residual + self.guaranteed_at(now, rate));
-        ErrorBound { expected: expected.min(self.floor), guaranteed: self.floor, carried: true }
+        ErrorBound {
+            expected: expected.min(self.floor),
+            guaranteed: self.floor,
+            carried: true,
+            growth: self.growth(rate),
+        }
     }
     /// Other evidence (the agreeing group, the baseline) asked for a wider bound: carried, it stays that wide.
     pub fn widen(&mut self, bound: ErrorBound) {
@@ -215,8 +221,10 @@ mod tests {
             ClockProfile::Real,
             BootTime(0),
         );
-        assert_eq!(good.bound().expected, Nanos(1_000 + 101 + 50));
-        assert_eq!(good.bound().guaranteed, Nanos(1_000 + 101 + 50 + 150_000));
+        let bound = good.bound(Ppb::from_ppm(15));
+        assert_eq!(bound.expected, Nanos(1_000 + 101 + 50));
+        assert_eq!(bound.guaranteed, Nanos(1_000 + 101 + 50 + 150_000));
+        assert_eq!(bound.growth, Ppb::from_ppm(15), "chronyd corrects this clock's rate");
     }
 
     #[test]
@@ -243,11 +251,15 @@ mod tests {
             ClockProfile::Virtual,
             BootTime(0),
         );
-        let mut last = good.bound().guaranteed;
+        let first = good.bound(Ppb::from_ppm(15));
+        assert_eq!(first.growth, Ppb::from_ppm(55), "nobody corrects the 40 ppm that it drifts");
+        let mut last = first.guaranteed;
         for second in 0..500 {
             // Under -x the host drifts through zero to the other side: the residual alone would shrink the bound.
             let carried = good.carry(BootTime(Nanos::from_secs(second).0), None, Ppb::from_ppm(15));
             assert!(carried.guaranteed >= last && carried.expected <= carried.guaranteed && carried.carried);
+            let told = first.guaranteed + first.growth.over(Nanos::from_secs(second));
+            assert!(carried.guaranteed <= told, "what was told covers what comes: {carried:?}");
             last = carried.guaranteed;
         }
         assert!(last >= Nanos::from_millis(20));

@@ -65,8 +65,12 @@ mod tests {
         (raw.frequency, raw.skew) = (Ppb::from_ppm(drift_ppm), skew);
         let (residual, now) = (Nanos::from_millis(10), BootTime(0));
         let good = Good::now(&raw, residual, Nanos::ZERO, limits.guaranteed_rate, profile, now);
-        let bound =
-            ErrorBound { carried, expected: Nanos::from_millis(11), guaranteed: Nanos::from_millis(11) };
+        let bound = ErrorBound {
+            carried,
+            expected: Nanos::from_millis(11),
+            guaranteed: Nanos::from_millis(11),
+            growth: Ppb::ZERO,
+        };
         let figures =
             Figures { offset: Some(residual), bound: Some(bound), alone: true, ..Figures::default() };
         of(now, &good, &figures, &limits, BootTime(Nanos::from_secs(7).0))

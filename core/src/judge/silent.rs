@@ -6,7 +6,7 @@ use super::{AWAY, Circumstances, Figures, JudgeState, SILENCE, boot, warnings};
 use crate::conditions::{Conditions, Judgement, Reason, Status};
 use crate::observation::Observation;
 use crate::snapshot::NodePlan;
-use crate::units::Nanos;
+use crate::units::{Nanos, Ppb};
 use crate::verdict::{ErrorBound, Verdict};
 
 /// Judges it.
@@ -38,7 +38,7 @@ pub fn look(
         figures.offset = Some(residual);
         figures.bound = Some(bound);
         if let Some(host) = host {
-            figures.against_baseline(host, residual, false);
+            figures.against_baseline(host, residual, false, plan.tolerances.guaranteed_rate);
         }
         if let (None, Some(bound), Some(good)) = (gap, figures.bound, &mut state.good) {
             good.widen(bound);
@@ -83,6 +83,7 @@ impl Figures {
         host: super::interval::Interval,
         residual: Nanos,
         covers: bool,
+        rate: Ppb,
     ) {
         let own = self.bound.map(|bound| bound.guaranteed);
         let spread = own.map_or(Nanos::ZERO, |own| own - residual.abs());
@@ -95,6 +96,7 @@ impl Figures {
             reach = reach.max(own.unwrap_or(Nanos::ZERO));
         }
         self.offset = Some(host.middle());
-        self.bound = Some(ErrorBound { expected: reach, guaranteed: reach, carried: true });
+        let growth = self.bound.map_or(rate, |own| own.growth);
+        self.bound = Some(ErrorBound { expected: reach, guaranteed: reach, carried: true, growth });
     }
 }

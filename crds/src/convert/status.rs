@@ -71,6 +71,7 @@ pub fn measured(status: &mut NodeTimeStatus, observation: &Observation, verdict:
     status.error_bound_nanoseconds = verdict.bound.map(|bound| bound.guaranteed.0);
     status.expected_error_bound_nanoseconds = verdict.bound.map(|bound| bound.expected.0);
     status.error_bound_carried = verdict.bound.map(|bound| bound.carried);
+    status.error_bound_growth_nanoseconds_per_second = verdict.bound.map(|bound| bound.growth.0);
     status.headroom_nanoseconds = nanoseconds(verdict.headroom);
     status.residual_nanoseconds = nanoseconds(verdict.residual);
     status.disagreement_nanoseconds = nanoseconds(verdict.disagreement);

@@ -284,7 +284,12 @@ fn verdict(unanswered: &[u32]) -> Verdict {
         offset: Some(Nanos(-91_000_000)),
         residual: Some(Nanos(-3_000)),
         disagreement: None,
-        bound: Some(ErrorBound { expected: Nanos(400_000), guaranteed: Nanos(410_000), carried: true }),
+        bound: Some(ErrorBound {
+            expected: Nanos(400_000),
+            guaranteed: Nanos(410_000),
+            carried: true,
+            growth: meantime_core::units::Ppb::from_ppm(15),
+        }),
         headroom: Some(Nanos(-11_000_000)),
         holdover: None,
         selected: Some("dc1-gps".into()),
@@ -324,6 +329,7 @@ fn what_was_measured_is_told_for_people_and_machines() {
     );
     assert_eq!(status.offset.as_deref(), Some("-91ms"));
     assert_eq!(status.error_bound.as_deref(), Some("~410µs"));
+    assert_eq!(status.error_bound_growth_nanoseconds_per_second, Some(15_000));
     assert_eq!((status.voters.as_deref(), status.headroom_nanoseconds), (Some("1/5"), Some(-11_000_000)));
     assert_eq!((status.sequence, status.observed_at.unwrap().0), (Some(4), at(1_000)));
 }

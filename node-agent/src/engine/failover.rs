@@ -18,6 +18,7 @@ use meantime_core::fsm::failover::record::{Complaint, Scene};
 use meantime_core::fsm::failover::sight::{self, Sight};
 use meantime_core::fsm::failover::{self, Options, Overlay, Sighting};
 use meantime_core::fsm::probing;
+use meantime_core::hash::fnv;
 use meantime_core::observation::{Answer, Observation};
 use meantime_core::snapshot::PlannedAssociation;
 use meantime_core::source::Scope;
@@ -74,12 +75,13 @@ impl Engine {
     /// Lets the machine and its record take one step. Nothing to decide without a plan or without an answer.
     fn decide(&mut self, observation: &Observation, verdict: &Verdict) -> Option<Decided> {
         let plan = self.plan.clone()?;
-        self.retarget(&plan, observation, verdict);
         let plan = &plan;
         let Answer::Full { tracking, .. } = &observation.answer else { return None };
         let (now, figures) = (observation.clocks.boot, &plan.failover);
+        self.sights = sight::sights(plan, observation, verdict);
+        self.targets = probing::targets(plan, observation, &self.sights, &self.failover);
         let probed = self.probed();
-        self.sights = sight::sights(plan, observation, verdict, &probed);
+        sight::hear(&mut self.sights, &probed);
         let mut look = sight::look(&self.sights, verdict);
         let absent = self.failover.lines.sightings(plan, &probed);
         let known = |address: IpAddr| look.sightings.iter().any(|one| one.address == address);
@@ -245,10 +247,7 @@ pub(super) fn overlay_hash(overlay: &Overlay, sights: &[Sight]) -> Option<String
         return None;
     }
     let text = format!("{:?} {:?}", overlay.prefer, overlay.noselect);
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    Some(format!("{hash:016x}"))
+    Some(format!("{:016x}", fnv(text.as_bytes())))
 }
 
 #[cfg(test)]

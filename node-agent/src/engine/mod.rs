@@ -18,7 +18,6 @@ use crate::metrics::Counters;
 use crate::observe::client::{AskError, Client};
 use crate::observe::pace;
 use crate::probe::{self, Prober};
-use crate::publish::cadence;
 use crate::publish::report::Report;
 use crate::publish::{Ask, Incoming};
 use crate::supervise::Supervisor;
@@ -34,6 +33,7 @@ use meantime_core::conf::{BadLocal, Local};
 use meantime_core::fsm::failover::sight::Sight;
 use meantime_core::fsm::failover::{Memory, Overlay};
 use meantime_core::fsm::probing::{self as probing_core, Outcome, Target};
+use meantime_core::hash::fnv;
 use meantime_core::judge::JudgeState;
 use meantime_core::ledger::HeldPlan;
 use meantime_core::names::CONDITION_BOOT_TIME;
@@ -164,7 +164,7 @@ impl Engine {
         let failover: Option<Memory> =
             ledger.ledger.failover.clone().and_then(|value| serde_json::from_value(value).ok());
         let (prober, outcomes) = Prober::new(probe::PATIENCE);
-        let phase = cadence::fnv(args.node.as_bytes());
+        let phase = fnv(args.node.as_bytes());
         Ok(Self {
             local,
             clocks: Clocks::default(),
@@ -237,10 +237,13 @@ impl Engine {
 
     fn wake(&self) -> BootTime {
         let now = clock::boottime();
-        let look = if self.plan.is_some() { self.next_look } else { now + TURN };
         let tick = self.supervisor.next_tick().unwrap_or(now + TURN);
-        let probe = self.next_probe(now).unwrap_or(now + TURN);
-        look.min(tick).min(probe).min(now + TURN)
+        let wake = tick.min(now + TURN);
+        if self.plan.is_none() {
+            // Nobody is looked at or asked: a time that nobody serves would pass, and the loop never rest.
+            return wake;
+        }
+        wake.min(self.next_look).min(self.next_probe(now).unwrap_or(wake))
     }
 
     /// Everything whose time has come.

@@ -7,7 +7,7 @@ use crate::files;
 use crate::publish::{Ask, Incoming};
 use crate::supervise::machine::Event as DaemonEvent;
 use meantime_candm::Request;
-use meantime_core::fsm::failover::Memory;
+use meantime_core::fsm::failover::{Memory, Overlay};
 use meantime_core::judge::{JudgeState, acknowledge};
 use meantime_core::ledger::{Admission, Answered, Fence, HeldPlan, Origin, Refused, admit};
 use meantime_core::observation::{Answer, ClockProfile};
@@ -262,6 +262,7 @@ impl Engine {
                 (self.judged, self.plan, self.control, self.rival) = (None, None, None, None);
                 self.protection = None;
                 (self.failover, self.sights) = (Memory::default().of_boot(&self.boot_id), Vec::new());
+                (self.overlay, self.targets) = (Overlay::default(), Vec::new());
                 self.retiring = false;
                 self.retired = Some(done.to_owned());
                 self.ends.ready.store(true, std::sync::atomic::Ordering::Relaxed);

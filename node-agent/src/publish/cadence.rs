@@ -5,6 +5,7 @@
 //! shuffling among sources that all stay usable (`+`, `-`, `*`) is no news by itself.
 
 use meantime_core::clocks::BootTime;
+use meantime_core::hash::fnv;
 use meantime_core::units::Nanos;
 use meantime_crds::nodetime::{HealthWord, NodeTimeStatus, Reachability, Switch, Verified};
 
@@ -178,13 +179,6 @@ impl Cadence {
         let permille = i64::try_from(mixed % 201).unwrap_or(100) - 100;
         span + span.scaled(permille, 1_000)
     }
-}
-
-/// FNV-1a: spreads names well enough.
-pub(crate) fn fnv(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

@@ -50,13 +50,6 @@ pub struct Note {
     pub once: Option<String>,
 }
 
-/// A number that stands for a text in an Event's name, the same in every replica (FNV-1a: needs no crate).
-pub(crate) fn fingerprint(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
-}
-
 /// What a node's transitions are worth telling. TimeSynchronized speaks at each of its transitions but the very first
 /// `Booting`; the four others speak when their trouble begins (True) and when it ends (True → False). When everything
 /// becomes Unknown at once, TimeSynchronized speaks for all.

@@ -1,11 +1,12 @@
 //! The edge: writes a [`Note`] as a core/v1 Event. An Event that can't be written is counted and forgotten.
 
-use super::{Loudness, Note, Regarding, fingerprint};
+use super::{Loudness, Note, Regarding};
 use crate::clock;
 use crate::metrics::{Metrics, WriteLabel};
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Api, ObjectMeta, PostParams};
+use meantime_core::hash::fnv;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,7 +28,7 @@ pub struct Recorder {
 impl Recorder {
     /// `api` must be of namespace `default`.
     pub fn new(api: Api<Event>, identity: &str, metrics: Metrics) -> Self {
-        let hash = fingerprint(identity);
+        let hash = fnv(identity.as_bytes());
         let stem = format!("{:08x}{:x}", hash & 0xffff_ffff, clock::boot().0);
         Self { api, identity: identity.to_owned(), stem, counter: Arc::default(), metrics }
     }

@@ -1,10 +1,12 @@
 //! An agent's switches between sources as Events on its Node: once each, also over operators.
 //!
-//! An Event's name is made of the switch's id, so whoever tells it again is refused by the API server (409). What is old
+//! An Event's name is made of the NodeTime's uid and the switch's id, so whoever tells it again is refused by the API
+//! server (409). (The id alone begins anew when an agent is uninstalled and comes back within one boot.) What is old
 //! when this operator first sees it is not told at all: its Event may have expired. Ages are the agent's own, by its
 //! BOOTTIME at the moment of writing: no clock of two machines is compared.
 
 use super::{Loudness, Note, Regarding};
+use meantime_core::hash::fnv;
 use meantime_core::units::Nanos;
 use meantime_crds::nodetime::{Switch, Verified};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +34,7 @@ impl SwitchNews {
         let mut notes = Vec::new();
         let mut current = BTreeSet::new();
         for switch in switches {
-            for (mark, loudness, reason, message) in words(switch) {
+            for (mark, loudness, reason, message) in words(uid, switch) {
                 current.insert(mark.clone());
                 if told.contains(&mark) || (!known && switch.age_seconds > NEWS_SECONDS) {
                     continue;
@@ -58,14 +60,14 @@ impl SwitchNews {
 }
 
 /// A switch is told when it is complete; when it does not stand up to its checks, once more.
-fn words(switch: &Switch) -> Vec<(String, Loudness, &'static str, String)> {
+fn words(uid: &str, switch: &Switch) -> Vec<(String, Loudness, &'static str, String)> {
     let id: String = switch.id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-    let id = id.to_ascii_lowercase();
+    let mark = format!("switch-{:08x}-{}", fnv(uid.as_bytes()) & 0xffff_ffff, id.to_ascii_lowercase());
     let from = switch.from.as_deref().unwrap_or("no source");
     let Some(to) = switch.to.as_deref() else { return Vec::new() };
     let took = switch.duration_nanoseconds.map(|span| format!(" after {}", Nanos(span))).unwrap_or_default();
     let mut all = vec![(
-        format!("switch-{id}"),
+        mark.clone(),
         Loudness::Normal,
         "SourceSwitched",
         format!("follows {to} instead of {from}{took}: {}", switch.evidence),
@@ -73,7 +75,7 @@ fn words(switch: &Switch) -> Vec<(String, Loudness, &'static str, String)> {
     if switch.verification == Verified::Failed {
         let why = switch.failure.as_deref().unwrap_or("no reason given");
         all.push((
-            format!("switch-{id}-failed"),
+            format!("{mark}-failed"),
             Loudness::Warning,
             "SwitchNotVerified",
             format!(
@@ -104,7 +106,21 @@ mod tests {
     }
     fn told(news: &mut SwitchNews, switches: &[Switch]) -> Vec<String> {
         let node = Regarding { api_version: "v1", kind: "Node", name: "n".into(), uid: "n".into() };
-        news.look("u", switches, &node, None).into_iter().map(|note| note.once.unwrap()).collect()
+        let marks = news.look("u", switches, &node, None).into_iter().map(|note| note.once.unwrap());
+        marks.map(|mark| mark.replace(&format!("{:08x}-", fnv(b"u") & 0xffff_ffff), "")).collect()
+    }
+
+    /// Uninstalled and installed again within one boot, an agent counts from 1 anew.
+    #[test]
+    fn the_same_id_on_another_node_time_is_another_event() {
+        let node = Regarding { api_version: "v1", kind: "Node", name: "n".into(), uid: "n".into() };
+        let done = [switch("b-1", Some("b"), Verified::Checking, 3)];
+        let once = |uid| SwitchNews::default().look(uid, &done, &node, None).remove(0).once;
+        assert_ne!(once("u"), once("another"));
+        assert_eq!(once("u"), once("u"), "the same for every operator");
+        let failed = [switch("12345678-18446744073709551615", Some("b"), Verified::Failed, 3)];
+        let longest = SwitchNews::default().look("u", &failed, &node, None).remove(1).once.unwrap();
+        assert!(longest.len() <= 52, "room that a name leaves for it: {longest}");
     }
 
     #[test]

@@ -5,8 +5,9 @@
 
 use super::decide::API_VERSION;
 use crate::apply::request;
-use crate::events::{Loudness, Note, Regarding, fingerprint};
+use crate::events::{Loudness, Note, Regarding};
 use kube::ResourceExt;
+use meantime_core::hash::fnv;
 use meantime_core::names::ANNOTATION_REQUEST;
 use meantime_crds::NodeTime;
 use meantime_crds::nodetime::Request;
@@ -29,7 +30,7 @@ impl Requests {
             Err(value) => value,
         };
         let uid = node_time.metadata.uid.clone().unwrap_or_default();
-        let print = fingerprint(&format!("{uid} {value}"));
+        let print = fnv(format!("{uid} {value}").as_bytes());
         if self.told.insert(uid.clone(), print) == Some(print) {
             return (None, None);
         }

@@ -4,7 +4,7 @@
 use super::harness::{Node, POLL, condition};
 use meantime_core::units::Nanos;
 use meantime_crds::NodeTimeStatus;
-use meantime_crds::nodetime::{HealthWord, Verified};
+use meantime_crds::nodetime::{Desired, HealthWord, Verified};
 use rstest::rstest;
 use rustix::process::Signal;
 use std::time::Duration;
@@ -291,4 +291,22 @@ fn a_flapping_first_source_moves_the_drive_once() {
     }
     let status = node.status().unwrap();
     assert_eq!((order(&status), status.switches.len()), (2, 1), "{}", node.story());
+}
+
+/// A source was due for a probe when the plan went: nobody asks it any more, so the loop must not wait for it either.
+#[test]
+fn a_retired_agent_rests() {
+    let mut node = node(NEW);
+    node.up();
+    set(&node, &[0], "dead=true");
+    node.wait("a failed source", |status| health(status, "s0") == Some(HealthWord::Failed));
+    node.object.spec.desired = Desired::Retired;
+    node.hand_over();
+    node.wait("the acknowledgement", |status| status.retired.is_some());
+    // The longest pause between two probes of a dead source is ten seconds.
+    std::thread::sleep(Duration::from_secs(11));
+    let before = node.agent_woke();
+    std::thread::sleep(Duration::from_secs(2));
+    let woke = node.agent_woke() - before;
+    assert!(woke < 100, "woke {woke} times in 2 s");
 }

@@ -104,8 +104,9 @@ impl Tracked {
             Health::Healthy => Health::Healthy,
             Health::Suspect { .. } if heard => Health::Healthy,
             Health::Suspect { since } => {
-                let lasting =
-                    sighting.doubt.is_some() && now - since >= poll.times(i64::from(figures.fail_after));
+                // As many polls as may go unanswered: from the first to the third it takes two intervals.
+                let intervals = i64::from(figures.fail_after.saturating_sub(1));
+                let lasting = sighting.doubt.is_some() && now - since >= poll.times(intervals);
                 if silent || lasting { self.fail(sighting, now) } else { Health::Suspect { since } }
             }
             Health::Failed { .. } if heard => Health::Recovering { since: now },

@@ -3,8 +3,8 @@
 //!
 //! A changed line would cost a *working* source its history, so nothing but the dead is ever touched: standbys never get
 //! `prefer` (with the preferred ones gone they drive anyway, within one poll: measured on 4.3). What comes back comes as
-//! a plain voter at once – there is no `noselect` to prove itself under – and gets its `prefer` when the drive returns. Members of a pool stay: chronyd itself
-//! replaces those that are dead.
+//! a plain voter at once – there is no `noselect` to prove itself under – and gets its `prefer` when the drive returns.
+//! Members of a pool stay: chronyd itself replaces those that are dead.
 
 use super::{Health, Overlay, Probed, Sighting, State};
 use crate::clocks::BootTime;
@@ -126,11 +126,6 @@ impl Lines {
             line
         });
         Sources(kept.collect())
-    }
-
-    /// Nothing is different.
-    pub fn is_plain(&self) -> bool {
-        *self == Self::default()
     }
 }
 

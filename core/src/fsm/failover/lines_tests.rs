@@ -93,7 +93,7 @@ fn world() -> World {
         probed: Probed::Answered,
     };
     world.second();
-    assert!(world.lines.is_plain() && world.prefers() && world.file().len() == 3);
+    assert!(world.lines == Lines::default() && world.prefers() && world.file().len() == 3);
     world
 }
 
@@ -128,7 +128,7 @@ fn the_dead_line_goes_comes_back_as_a_voter_and_drives_again_after_proof() {
     assert!(!world.prefers(), "proven, and not yet given the drive");
     world.run(400);
     assert_eq!(world.state.drive().order(), Drive::default().order());
-    assert!(world.lines.is_plain() && world.prefers());
+    assert!(world.lines == Lines::default() && world.prefers());
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn what_must_not_be_probed_is_tried_again_from_time_to_time() {
     world.silent = 0;
     world.run(700);
     assert_eq!((world.health(), world.file().len()), (Some(Health::Healthy), 3));
-    assert!(world.lines.is_plain() && world.prefers());
+    assert!(world.lines == Lines::default() && world.prefers());
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn lines_of_pools_stay() {
         let lines = Lines::default().next(&overlay, &world.state, &seen, &world.plan, BootTime(0));
         world.plan.associations[0].endpoint =
             Endpoint::Pool { name: "pool.example".into(), port: 123, max_sources: 4 };
-        lines.is_plain()
+        lines == Lines::default()
     };
     assert_eq!([stays(), stays()], [false, true], "a server's, a pool's");
 }

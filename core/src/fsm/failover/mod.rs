@@ -9,7 +9,7 @@
 //! outside, or give the drive back twice within its window.
 //!
 //! ```text
-//! one association:  Healthy ──2 unanswered, a doubt──▶ Suspect ──3 unanswered and 2 probes, doubt for 3 polls──▶ Failed
+//! one association:  Healthy ──2 unanswered, a doubt──▶ Suspect ──3 unanswered and 2 probes, doubt in 3 polls──▶ Failed
 //!                      ▲ ▲─────────an answer──────────────┘                                                  │ an answer
 //!                      └─heard for 3 polls × 2^(times it failed lately), never two lost in a row── Recovering ◀──┘
 //!

@@ -8,6 +8,8 @@ struct Story {
     state: State,
     record: Record,
     unanswered: u32,
+    /// s2 dies with s1.
+    both: bool,
     second: i64,
     stamp: u64,
     following: &'static str,
@@ -33,6 +35,7 @@ impl Story {
             state: State::default(),
             record: Record::default(),
             unanswered: 0,
+            both: false,
             second: 100,
             stamp: 0,
             following: "s1",
@@ -45,7 +48,7 @@ impl Story {
         story
     }
 
-    /// s1 and s2 drive, s3 and s4 are the next order; s1 may be silent. chronyd updates the clock each second.
+    /// s1 and s2 drive, s3 and s4 are the next order; s1 may be silent, or both. chronyd updates the clock each second.
     fn second(&mut self) {
         self.second += 1;
         self.stamp += u64::from(self.updates);
@@ -54,7 +57,7 @@ impl Story {
             address: address(index),
             order: Some(if index < 3 { 1 } else { 2 }),
             poll: 0,
-            unanswered: if index == 1 { self.unanswered } else { 0 },
+            unanswered: if index == 1 || (self.both && index == 2) { self.unanswered } else { 0 },
             sampled: true,
             rejected: self.rejected && index < 3,
             doubt: None,
@@ -218,6 +221,22 @@ fn only_a_source_of_the_order_that_was_given_the_drive_completes_a_switch() {
     story.run(1);
     assert_eq!(story.newest().to.as_deref(), Some("s3"));
     assert!(story.newest().evidence.contains("outvoted"), "{}", story.newest().evidence);
+}
+
+/// s1 goes out and the drive moves in one look: chronyd may still go to s2 first, whose samples are not yet stale.
+#[test]
+fn a_dead_order_counts_toward_the_one_that_drives_next() {
+    let mut story = Story::new();
+    (story.unanswered, story.both) = (1, true);
+    story.run(3);
+    assert_eq!((story.record.count(), story.state.drive().order()), (1, 2));
+    story.following = "s2";
+    story.run(2);
+    assert_eq!(story.newest().to, None, "dead as well");
+    story.following = "s3";
+    story.run(1);
+    assert_eq!(story.newest().to.as_deref(), Some("s3"));
+    assert_eq!(story.newest().evidence, "s1 does not answer");
 }
 
 #[test]

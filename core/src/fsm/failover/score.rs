@@ -103,13 +103,6 @@ pub struct Score {
     pub grade: Grade,
 }
 
-impl Score {
-    /// Rank among candidates: score × weight / 100; `weight` 0 to 100 as the source declares it.
-    pub fn composite(&self, weight: u8) -> u16 {
-        u16::from(self.points) * u16::from(weight) / 100
-    }
-}
-
 /// Scores one source.
 pub fn score(quality: &Quality, limits: &Limits) -> Score {
     let above = |value: Option<Nanos>, limit: Nanos| value.is_some_and(|value| value.abs() > limit);
@@ -182,11 +175,5 @@ mod tests {
         assert_eq!((score.points, score.grade), (points, grade), "{score:?}");
         let lost: u8 = score.deductions.iter().map(|one| one.points()).sum();
         assert_eq!(score.points + lost, 100, "every point has its reason");
-    }
-
-    #[test]
-    fn weight_ranks_equals() {
-        let score = score(&good(), &Limits::default());
-        assert_eq!((score.composite(100), score.composite(50), score.composite(0)), (100, 50, 0));
     }
 }

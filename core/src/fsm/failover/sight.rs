@@ -32,19 +32,14 @@ pub struct Sight {
     pub reference_age: Option<Nanos>,
 }
 
-/// All associations of the plan that may be selected, by position in the observation. Without an answer: none.
-pub fn sights(
-    plan: &NodePlan,
-    observation: &Observation,
-    verdict: &Verdict,
-    probed: &BTreeMap<IpAddr, Probed>,
-) -> Vec<Sight> {
+/// All associations of the plan that may be selected, by position in the observation. Without an answer: none. What our
+/// own probes say is not in them yet: see [`hear`].
+pub fn sights(plan: &NodePlan, observation: &Observation, verdict: &Verdict) -> Vec<Sight> {
     let Answer::Full { associations, .. } = &observation.answer else { return Vec::new() };
     let middle = middle(verdict);
     let judged = |index: usize| verdict.associations.iter().find(|one| one.index == index);
     let sights = associations.iter().enumerate().filter_map(|(index, seen)| {
-        let planned =
-            plan.associations.iter().find(|planned| Some(&planned.source) == seen.source.as_ref())?;
+        let planned = planned(plan, seen.source.as_deref()?)?;
         if planned.role == Role::Witness {
             return None;
         }
@@ -62,7 +57,7 @@ pub fn sights(
             sampled: seen.estimate.is_some(),
             rejected: judged.rejected,
             doubt: doubt(seen, reference_age, &plan.failover),
-            probed: probed.get(&address).copied().unwrap_or(Probed::NotAllowed),
+            probed: Probed::NotAllowed,
             score: score.points,
             weight: planned.weight,
         };
@@ -71,8 +66,15 @@ pub fn sights(
     sights.collect()
 }
 
+/// Adds what our own probes say; nothing of one = it may not be asked.
+pub fn hear(sights: &mut [Sight], probed: &BTreeMap<IpAddr, Probed>) {
+    for Sight { sighting, .. } in sights {
+        sighting.probed = probed.get(&sighting.address).copied().unwrap_or(Probed::NotAllowed);
+    }
+}
+
 /// The median of the usable voters: what a source's own offset is measured against.
-pub fn middle(verdict: &Verdict) -> Option<Nanos> {
+fn middle(verdict: &Verdict) -> Option<Nanos> {
     median(verdict.associations.iter().filter(|one| one.usable).filter_map(|one| one.offset))
 }
 
@@ -84,7 +86,7 @@ pub fn look(sights: &[Sight], verdict: &Verdict) -> Look {
     }
 }
 
-/// What a planned association is called in messages.
+/// A source of the plan, by its name.
 pub fn planned<'p>(plan: &'p NodePlan, source: &str) -> Option<&'p PlannedAssociation> {
     plan.associations.iter().find(|planned| planned.source == source)
 }

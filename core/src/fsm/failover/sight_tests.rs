@@ -75,7 +75,7 @@ impl Scene {
             profile: ClockProfile::Real,
             answer: Answer::Full { tracking: tracking(), associations: self.associations.clone() },
         };
-        sights(&plan, &observation, &self.verdict(), &BTreeMap::new())
+        sights(&plan, &observation, &self.verdict())
     }
 
     fn verdict(&self) -> Verdict {

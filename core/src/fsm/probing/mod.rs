@@ -24,6 +24,7 @@ mod budget;
 mod level;
 mod manners;
 mod outcome;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -31,6 +32,7 @@ mod window;
 pub use budget::per_minute;
 pub use level::Level;
 pub use outcome::{Answer, KissKind, Miss, Outcome};
+pub use targets::targets;
 pub use window::Window;
 
 use crate::clocks::BootTime;

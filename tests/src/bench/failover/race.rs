@@ -231,7 +231,7 @@ impl Race {
         let error = self.true_error();
         if let Some(told) = self.words.last() {
             let limit = self.course.tolerances.max_offset;
-            self.truth.sample(now, error, told, told.bound, limit);
+            self.truth.sample(now, error, told, told.bound_at(now), limit);
             let live = agent::get(self.port, "/metrics").and_then(|text| live_bound(&text));
             self.live.sample(now, error, told, live, limit);
         }

@@ -1,7 +1,7 @@
 //! What our agent published, change by change; and the questions that are asked of it. Pure but for the decoding.
 
 use meantime_core::clocks::BootTime;
-use meantime_core::units::Nanos;
+use meantime_core::units::{Nanos, Ppb};
 use meantime_crds::nodetime::{HoldoverStatus, NodeTimeStatus};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -15,8 +15,10 @@ pub struct Told {
     pub conditions: Vec<(String, String, String)>,
     /// The sources that are told to lie.
     pub rejected: BTreeSet<IpAddr>,
-    /// The guaranteed bound.
+    /// The guaranteed bound, as of when it was told …
     pub bound: Option<Nanos>,
+    /// … and how fast it has to be taken to grow since.
+    pub growth: Ppb,
     /// What the agent itself decided besides the plan.
     pub overlay: Option<String>,
     /// In how long the limit will be breached, as expected.
@@ -40,6 +42,7 @@ impl Told {
             conditions: status.conditions.into_iter().map(|c| (c.type_, c.status, c.reason)).collect(),
             rejected: rejected.filter_map(|one| one.address.as_ref()?.parse().ok()).collect(),
             bound: status.error_bound_nanoseconds.map(Nanos),
+            growth: Ppb(status.error_bound_growth_nanoseconds_per_second.unwrap_or(0)),
             overlay: status.applied.and_then(|applied| applied.overlay_hash),
             forecast,
             guarantee,
@@ -49,6 +52,11 @@ impl Told {
     /// The status of one condition; empty when it is not there.
     pub fn condition(&self, kind: &str) -> &str {
         self.conditions.iter().find(|(name, _, _)| name == kind).map_or("", |(_, status, _)| status)
+    }
+
+    /// The guaranteed bound as a reader has to take it now.
+    pub fn bound_at(&self, now: BootTime) -> Option<Nanos> {
+        Some(self.bound? + self.growth.over((now - self.at).max(Nanos::ZERO)))
     }
 
     fn says_the_same(&self, other: &Self) -> bool {

@@ -21,17 +21,17 @@ fn what_is_proven_at_the_first_of_two_distant_looks_is_not_waited_for() {
 }
 
 #[test]
-fn doubt_has_to_last_for_three_polls() {
+fn doubt_has_to_stand_in_three_polls_in_a_row() {
     let mut world = World::new(&[1, 1, 2, 2, 0]);
     for _ in 0..10 {
         world.servers[0].doubt = Some(Doubt::Stale);
-        world.run(3);
+        world.run(2);
         assert_eq!(world.out(), Vec::<usize>::new());
         world.servers[0].doubt = None;
         world.run(1);
     }
     world.servers[0].doubt = Some(Doubt::Stale);
-    world.run(4);
+    world.run(3);
     assert_eq!(world.out(), [0]);
 }
 
@@ -119,7 +119,7 @@ fn no_time_counts_while_the_node_itself_is_suspect() {
     world.frozen = true;
     world.run(60);
     world.frozen = false;
-    world.run(2);
+    world.run(1);
     let health = |index| world.state.health(address(index));
     assert!(matches!(health(0), Some(Health::Recovering { .. })), "a proof: {:?}", health(0));
     assert!(matches!(health(4), Some(Health::Suspect { .. })), "a suspicion: {:?}", health(4));

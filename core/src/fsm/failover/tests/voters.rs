@@ -55,6 +55,14 @@ fn the_best_candidate_comes_in_first_and_stays_in_whatever_the_score_of_the_next
 }
 
 #[test]
+fn weight_ranks_equals() {
+    let mut world = World::new(&[1]);
+    world.servers[0].score = 80;
+    let ranks = [100, 50, 0].map(|weight| Sighting { weight, ..world.sightings()[0].clone() }.rank());
+    assert_eq!(ranks, [80, 40, 0]);
+}
+
+#[test]
 fn of_those_that_are_wrong_the_ones_that_are_out_stay_out() {
     let mut world = World::new(&[1, 1, 2, 2, 0]);
     world.servers[3..].iter_mut().for_each(|server| server.doubt = Some(Doubt::Stale));
