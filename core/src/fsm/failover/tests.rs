@@ -271,6 +271,7 @@ fn while_the_node_itself_is_suspect_nothing_is_learned() {
     world.servers[0].alive = false;
     world.run(60);
     assert_eq!(world.out(), Vec::<usize>::new());
+    assert_eq!(world.state.health(address(0)), Some(Health::Healthy));
     world.frozen = false;
     world.run(3);
     assert_eq!(world.out(), [0]);

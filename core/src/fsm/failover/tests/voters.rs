@@ -164,13 +164,17 @@ fn an_outvoted_one_is_none_of_the_three_voters() {
 #[test]
 fn while_the_node_itself_is_suspect_nobody_is_taken_out() {
     let mut world = World::new(&[1, 1, 2, 2]);
-    world.servers.iter_mut().for_each(|server| server.alive = false);
+    world.servers[3].rejected = true;
+    world.servers[..3].iter_mut().for_each(|server| server.alive = false);
     world.run(60);
-    assert_eq!(world.out(), Vec::<usize>::new());
+    assert_eq!(world.out(), Vec::<usize>::new(), "only a liar would be left");
     world.frozen = true;
-    world.servers[3].alive = true;
+    world.servers[3].rejected = false;
     world.run(10);
     assert_eq!(world.out(), Vec::<usize>::new());
+    world.frozen = false;
+    world.run(10);
+    assert_eq!(world.out(), [0, 1, 2]);
 }
 
 /// Three dead, a liar and nobody else: their old samples still outvote it.
