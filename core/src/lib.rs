@@ -24,6 +24,7 @@ pub mod chrony;
 pub mod clocks;
 pub mod conditions;
 pub mod conf;
+pub mod diagnose;
 pub mod duration;
 pub mod fsm;
 pub mod hash;
