@@ -8,6 +8,7 @@ pub mod bench;
 pub mod chronyd;
 pub mod demo;
 pub mod figures;
+pub mod fleet;
 pub mod kind;
 pub mod lab;
 pub mod size;

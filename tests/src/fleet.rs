@@ -1,0 +1,9 @@
+//! A seeded simulation of a whole fleet, whose output is what an operator sees: NodeTime statuses as agents publish
+//! them, how fresh each is, what is declared. And labelled scenarios over it, with a matrix of what a diagnosis makes
+//! of them.
+//!
+//! **Must never** hand a fault itself to the diagnosis, read a clock, or draw randomness that the seed does not decide.
+
+pub mod fault;
+pub mod scenarios;
+pub mod world;
