@@ -3,9 +3,23 @@
 use crate::clocks::BootTime;
 use serde::{Deserialize, Serialize};
 
-/// What is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Kind {
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        /// What is wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Kind { $($(#[$doc])* $name),+ }
+        impl Kind {
+            /// All words.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+            /// As conditions, Events and metrics write it.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name)),+ }
+            }
+        }
+    };
+}
+
+kinds! {
     /// A source gives no usable time to nodes that could use it; why is not proven.
     SourceUnusable,
     /// It answers nobody, from at least two failure domains that reach others, or its host says that nobody listens.
@@ -57,34 +71,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All words.
-    pub const ALL: [Self; 24] = [
-        Self::SourceUnusable,
-        Self::SourceDead,
-        Self::SourceUnreachableFromEgress,
-        Self::SourceStale,
-        Self::SourceUnsynchronised,
-        Self::RateLimited,
-        Self::AuthFailed,
-        Self::NameUnresolved,
-        Self::SourceDisagrees,
-        Self::SourceLying,
-        Self::PathAsymmetric,
-        Self::NodeCutOff,
-        Self::NodeIsolated,
-        Self::NtpBlockedOnNode,
-        Self::ControlPlaneCut,
-        Self::NodeClockFaulty,
-        Self::CompetingDaemon,
-        Self::AgentSilent,
-        Self::TooFewIndependentVoters,
-        Self::MixedTimescales,
-        Self::ZoneSilent,
-        Self::ZoneCut,
-        Self::UplinkLost,
-        Self::ClockGroupsDisagree,
-    ];
-
     /// The more general word of the same trouble; none = there is none.
     pub const fn general(self) -> Option<Self> {
         match self {
@@ -186,9 +172,9 @@ mod tests {
 
     #[test]
     fn all_words_are_listed_once_and_generalise_in_one_step() {
-        let all: BTreeSet<Kind> = Kind::ALL.into_iter().collect();
+        let all: BTreeSet<Kind> = Kind::ALL.iter().copied().collect();
         assert_eq!(all.len(), Kind::ALL.len());
-        for kind in Kind::ALL {
+        for kind in Kind::ALL.iter().copied() {
             assert!(
                 kind.general().is_none_or(|general| general.general().is_none() && all.contains(&general))
             );

@@ -1,0 +1,217 @@
+//! Small fleets, told by hand. The scenarios of `tests/src/fleet` come from what agents publish.
+
+use super::finding::{Confidence, Kind, Subject};
+use super::fleet::{Declared, Fleet, Heard, Node, Report, Trouble, View};
+use super::{Figures, Finding, Memory, diagnose};
+use crate::clocks::BootTime;
+use crate::conditions::{ConditionKind, Reason, Status};
+use crate::snapshot::Role;
+use crate::source::{Scope, Timescale};
+use crate::units::{Nanos, Ppb};
+use std::collections::BTreeMap;
+
+const MS: i64 = 1_000_000;
+
+/// `nodes`: a zone each; all use s1…s4 of the first zone's site, right within 1 ms.
+fn fleet(zones: &[&str]) -> Fleet {
+    let sources = (1..=4).map(|index| {
+        let declared = Declared {
+            tier: 1,
+            scope: Scope::Site,
+            zone: None,
+            independence: format!("s{index}"),
+            timescale: Timescale::Utc,
+        };
+        (format!("s{index}"), declared)
+    });
+    let view = |index: usize| View {
+        source: format!("s{index}"),
+        role: Role::Driver,
+        usable: true,
+        rejected: false,
+        trouble: None,
+        ever: true,
+        offset: Some(Nanos(0)),
+        uncertainty: Some(Nanos(MS)),
+        delay: Some(Nanos(MS)),
+    };
+    let node = |(at, zone): (usize, &&str)| {
+        let conditions =
+            BTreeMap::from([(ConditionKind::TimeSynchronized, (Status::True, Some(Reason::InTolerance)))]);
+        let report = Report {
+            seen: BootTime(0),
+            conditions,
+            offset: Some(Nanos(0)),
+            bound: Some(Nanos(MS)),
+            growth: Ppb::from_ppm(15),
+            max_offset: Nanos(50 * MS),
+            clock: Some("Observe".into()),
+            views: (1..=4).map(view).collect(),
+            peers: Vec::new(),
+        };
+        let node =
+            Node { zone: Some((*zone).to_owned()), egress: None, heard: Heard::Fresh, report: Some(report) };
+        (format!("n{}", at + 1), node)
+    };
+    Fleet {
+        now: BootTime(0),
+        sources: sources.collect(),
+        nodes: zones.iter().enumerate().map(node).collect(),
+    }
+}
+
+/// Changes the views of one source on some nodes (all when none are named).
+fn each(fleet: &mut Fleet, nodes: &[&str], source: &str, change: impl Fn(&mut View)) {
+    for (name, node) in &mut fleet.nodes {
+        if nodes.is_empty() || nodes.contains(&name.as_str()) {
+            let views = &mut node.report.as_mut().unwrap().views;
+            views.iter_mut().filter(|view| view.source == source || source == "*").for_each(&change);
+        }
+    }
+}
+
+fn silent(trouble: Trouble) -> impl Fn(&mut View) {
+    move |view| (view.usable, view.trouble) = (false, Some(trouble))
+}
+
+fn found(fleet: &Fleet) -> Vec<Finding> {
+    let figures = Figures { hold: Nanos::ZERO, ..Figures::default() };
+    diagnose(&Memory::default(), fleet, &figures).1
+}
+
+fn said(fleet: &Fleet) -> Vec<(Kind, Subject)> {
+    found(fleet).into_iter().map(|one| (one.kind, one.subject)).collect()
+}
+
+fn source(name: &str) -> Subject {
+    Subject::Source(name.into())
+}
+
+#[test]
+fn a_healthy_fleet_has_no_findings() {
+    for zones in [&["a"][..], &["a", "a"], &["a", "a", "b"], &["a"; 30]] {
+        assert_eq!(said(&fleet(zones)), []);
+    }
+}
+
+#[test]
+fn dead_or_blocked_is_told_by_a_second_way_to_it() {
+    let mut one_way = fleet(&["a", "a", "a"]);
+    each(&mut one_way, &[], "s1", silent(Trouble::TimedOut));
+    assert_eq!(said(&one_way), [(Kind::SourceUnusable, source("s1"))]);
+    let mut two_ways = fleet(&["a", "a", "b", "b"]);
+    each(&mut two_ways, &[], "s1", silent(Trouble::TimedOut));
+    assert_eq!(said(&two_ways), [(Kind::SourceDead, source("s1"))]);
+    each(&mut two_ways, &["n3", "n4"], "s1", |view| (view.usable, view.trouble) = (true, None));
+    let from = Subject::SourceFrom { source: "s1".into(), egress: "a".into() };
+    assert_eq!(said(&two_ways), [(Kind::SourceUnreachableFromEgress, from)]);
+    let mut refused = fleet(&["a", "a", "a"]);
+    each(&mut refused, &[], "s1", silent(Trouble::Refused));
+    assert_eq!(said(&refused), [(Kind::SourceDead, source("s1"))]);
+}
+
+#[test]
+fn pairs_that_never_worked_are_no_evidence() {
+    let mut fleet = fleet(&["a", "a", "b", "b"]);
+    each(&mut fleet, &[], "s1", |view| {
+        (view.usable, view.trouble, view.ever) = (false, Some(Trouble::TimedOut), false);
+    });
+    assert_eq!(said(&fleet), []);
+}
+
+#[test]
+fn a_node_that_hears_nothing_accuses_no_source() {
+    let mut fleet = fleet(&["a", "a", "b", "b"]);
+    each(&mut fleet, &["n1"], "*", silent(Trouble::TimedOut));
+    assert_eq!(said(&fleet), [(Kind::NodeCutOff, Subject::Node("n1".into()))]);
+    each(&mut fleet, &["n2"], "*", silent(Trouble::TimedOut));
+    assert_eq!(said(&fleet), [(Kind::ZoneCut, Subject::Zone("a".into()))]);
+}
+
+#[test]
+fn a_liar_is_told_from_two_ways_and_a_path_by_its_delay() {
+    let mut fleet_one = fleet(&["a", "a", "a"]);
+    let lie = |view: &mut View| {
+        (view.usable, view.rejected, view.offset) = (false, true, Some(Nanos(-200 * MS)));
+    };
+    each(&mut fleet_one, &[], "s2", lie);
+    assert_eq!(said(&fleet_one), [(Kind::SourceDisagrees, source("s2"))]);
+    let mut two = fleet(&["a", "a", "b", "b"]);
+    each(&mut two, &[], "s2", lie);
+    assert_eq!(said(&two), [(Kind::SourceLying, source("s2"))]);
+    assert_eq!(found(&two)[0].confidence, Confidence::High);
+    let mut path = fleet(&["a", "a", "b", "b"]);
+    each(&mut path, &["n1", "n2"], "s2", |view| {
+        (view.usable, view.rejected, view.offset) = (false, true, Some(Nanos(-9 * MS)));
+        view.delay = Some(Nanos(20 * MS));
+    });
+    let from = Subject::SourceFrom { source: "s2".into(), egress: "a".into() };
+    assert_eq!(said(&path), [(Kind::PathAsymmetric, from)]);
+}
+
+fn off(fleet: &mut Fleet, nodes: &[&str], by: Nanos) {
+    each(fleet, nodes, "*", |view| view.offset = Some(by));
+    for name in nodes {
+        let report = fleet.nodes.get_mut(*name).unwrap().report.as_mut().unwrap();
+        report.offset = Some(by);
+        report.conditions = BTreeMap::from([(
+            ConditionKind::TimeSynchronized,
+            (Status::False, Some(Reason::OffsetExceeded)),
+        )]);
+    }
+}
+
+#[test]
+fn a_wrong_clock_is_the_nodes_own_and_never_a_whole_zones() {
+    let mut fleet_one = fleet(&["a", "a", "b", "b"]);
+    off(&mut fleet_one, &["n3"], Nanos(120 * MS));
+    assert_eq!(said(&fleet_one), [(Kind::NodeClockFaulty, Subject::Node("n3".into()))]);
+    off(&mut fleet_one, &["n4"], Nanos(120 * MS));
+    assert_eq!(said(&fleet_one), [(Kind::ClockGroupsDisagree, Subject::Cluster)]);
+}
+
+#[test]
+fn the_words_of_a_source_are_its_own() {
+    for (trouble, kind) in [
+        (Trouble::Stale, Kind::SourceStale),
+        (Trouble::Unsynchronised, Kind::SourceUnsynchronised),
+        (Trouble::Kissed, Kind::RateLimited),
+        (Trouble::NotAuthentic, Kind::AuthFailed),
+        (Trouble::Unresolved, Kind::NameUnresolved),
+    ] {
+        let mut fleet = fleet(&["a", "a", "b", "b"]);
+        each(&mut fleet, &[], "s3", silent(trouble));
+        assert_eq!(said(&fleet), [(kind, source("s3"))], "{trouble:?}");
+        let mut one = super::tests::fleet(&["a", "a", "b", "b"]);
+        each(&mut one, &["n1"], "s3", silent(trouble));
+        assert_eq!(said(&one), [], "one node alone proves nothing: {trouble:?}");
+    }
+}
+
+#[test]
+fn agents_that_are_not_heard_are_no_source_s_fault() {
+    let mut fleet = fleet(&["a", "a", "b", "b", "b"]);
+    fleet.nodes.get_mut("n1").unwrap().heard = Heard::Silent(Nanos::from_secs(700));
+    assert_eq!(said(&fleet), [(Kind::AgentSilent, Subject::Node("n1".into()))]);
+    fleet.nodes.get_mut("n2").unwrap().heard = Heard::Silent(Nanos::from_secs(700));
+    assert_eq!(said(&fleet), [(Kind::ZoneSilent, Subject::Zone("a".into()))]);
+}
+
+#[test]
+fn a_blink_is_not_told_and_what_ended_is_taken_back_later() {
+    let figures = Figures::default();
+    let mut fleet = fleet(&["a", "a", "b", "b"]);
+    let healthy = fleet.clone();
+    each(&mut fleet, &[], "s1", silent(Trouble::TimedOut));
+    let mut memory = Memory::default();
+    let mut at = |fleet: &Fleet, second: i64| {
+        let fleet = Fleet { now: BootTime(Nanos::from_secs(second).0), ..fleet.clone() };
+        let (next, findings) = diagnose(&memory, &fleet, &figures);
+        memory = next;
+        findings.len()
+    };
+    // Both in one second: it was not there, and is.
+    assert_eq!([at(&fleet, 0), at(&healthy, 0)], [0; 2]);
+    assert_eq!([at(&fleet, 0), at(&fleet, 9), at(&healthy, 10), at(&fleet, 11), at(&fleet, 20)], [0; 5]);
+    assert_eq!([at(&fleet, 21), at(&healthy, 50), at(&healthy, 51)], [1, 1, 0]);
+}

@@ -1,0 +1,92 @@
+//! What a source says of itself, as its users heard it: it refuses, it is not synchronised, its upstream is dead, its
+//! name has no address, its answers do not authenticate.
+//!
+//! A majority of each failure domain's reporters makes that domain's vote; of a fleet of several nodes one alone proves
+//! nothing against a source.
+
+use super::claim::Claim;
+use super::digest::{Digest, Reporter};
+use super::finding::{Kind, Subject};
+use super::fleet::Trouble;
+use super::reach::Cut;
+use std::collections::{BTreeMap, BTreeSet};
+
+const WORDS: [(Trouble, Kind, &str); 5] = [
+    (
+        Trouble::Stale,
+        Kind::SourceStale,
+        "answers, and was last corrected longer ago than allowed, by its own clock",
+    ),
+    (
+        Trouble::Unsynchronised,
+        Kind::SourceUnsynchronised,
+        "answers, and says itself that it is not synchronised",
+    ),
+    (Trouble::Kissed, Kind::RateLimited, "answers with a kiss-o'-death"),
+    (Trouble::NotAuthentic, Kind::AuthFailed, "answers what does not authenticate"),
+    (Trouble::Unresolved, Kind::NameUnresolved, "has a name without an address"),
+];
+
+pub(super) fn claims<'f>(digest: &Digest<'f>, cut: &Cut<'f>) -> Vec<Claim> {
+    let sources: BTreeSet<&str> = digest.reporters.iter().flat_map(Reporter::sources).collect();
+    let mut claims = Vec::new();
+    for source in sources {
+        for (trouble, kind, words) in WORDS {
+            claims.extend(of_source(digest, cut, source, trouble, kind, words));
+        }
+    }
+    claims
+}
+
+fn of_source<'f>(
+    digest: &Digest<'f>,
+    cut: &Cut<'f>,
+    source: &'f str,
+    trouble: Trouble,
+    kind: Kind,
+    words: &str,
+) -> Option<Claim> {
+    let mut domains: BTreeMap<&str, (Vec<Reporter<'f>>, usize)> = BTreeMap::new();
+    for reporter in digest.reporters.iter().copied().filter(|one| !cut.excused.contains(one.name)) {
+        let views: Vec<_> = reporter.views(source).collect();
+        // Who does not hear it cannot say what it says. A name without an address never was heard.
+        let knows = |one: &&super::fleet::View| !one.trouble.is_some_and(Trouble::is_silence);
+        if views.is_empty() || !views.iter().any(knows) {
+            continue;
+        }
+        let entry = domains.entry(reporter.domain).or_default();
+        if views.iter().all(|view| view.trouble == Some(trouble)) {
+            entry.0.push(reporter);
+        } else {
+            entry.1 += 1;
+        }
+    }
+    let users = digest.reporters.iter().filter(|one| one.views(source).next().is_some()).count();
+    let says: Vec<(&str, Vec<Reporter<'f>>)> = domains
+        .iter()
+        .filter(|(_, (yes, no))| yes.len() > *no)
+        .map(|(domain, (yes, _))| (*domain, yes.clone()))
+        .collect();
+    let saying: Vec<Reporter<'f>> = says.iter().flat_map(|(_, yes)| yes.iter().copied()).collect();
+    if saying.is_empty() || (saying.len() < 2 && users >= 2) {
+        return None;
+    }
+    let all = says.len() == domains.len();
+    let subject = match says.as_slice() {
+        // A refusal is for whoever comes from there.
+        [(domain, _)] if !all && kind == Kind::RateLimited => {
+            Subject::SourceFrom { source: source.to_owned(), egress: (*domain).to_owned() }
+        }
+        _ if !all && says.len() * 2 <= domains.len() => return None,
+        _ => Subject::Source(source.to_owned()),
+    };
+    // That a name has no address one node alone cannot tell from its own resolver's trouble.
+    let kind = if kind == Kind::NameUnresolved && saying.len() < 2 { Kind::SourceUnusable } else { kind };
+    Some(Claim {
+        kind,
+        subject,
+        coverage: digest.coverage(&saying),
+        evidence: vec![format!("{source} {words}: said by {} of {users} nodes that use it", saying.len())],
+        nodes: saying.iter().map(|one| one.name.to_owned()).collect(),
+    })
+}
