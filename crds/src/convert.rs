@@ -9,6 +9,7 @@
 
 mod failed_over;
 mod failover;
+pub mod fleet;
 mod nodetime;
 mod policy;
 mod source;

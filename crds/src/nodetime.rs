@@ -8,7 +8,9 @@ mod words;
 
 pub use plan::{ChronyText, Plan, PlanAssociation, PlanTolerances, PolicyRef, Role};
 pub use switch::{HoldoverStatus, Switch};
-pub use words::{AnswerState, AppliedState, Graded, HealthWord, Profile, Reachability, ToldRole, Verified};
+pub use words::{
+    AnswerState, AppliedState, Graded, HealthWord, Profile, Reachability, ToldRole, TroubleWord, Verified,
+};
 
 use crate::common::{Condition, Time, conditions, time, word};
 use kube::CustomResource;
@@ -304,6 +306,12 @@ pub struct AssociationStatus {
     #[serde(default, skip_serializing_if = "is_answering")]
     #[schemars(schema_with = "word")]
     pub reachability: Reachability,
+    /// Why it cannot be used: TimedOut, Refused (nobody listens there), Unreachable (no way there), Kissed (it asks not to be
+    /// asked), Unresolved, NotAuthentic, Unsynchronised, Stale (its upstream is silent). Omitted = nothing known against it.
+    /// Example: "TimedOut"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "word")]
+    pub trouble: Option<TroubleWord>,
     /// The clock against it in nanoseconds; above 0 = the clock is ahead; absent = too few samples. Example: 12000
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset_nanoseconds: Option<i64>,

@@ -307,6 +307,7 @@ mod tests {
             control: None,
             failover: Memory::default(),
             sights: Vec::new(),
+            troubles: std::collections::BTreeMap::new(),
             asked: Vec::new(),
             overlay_hash: None,
             now: meantime_core::clocks::BootTime(0),

@@ -12,7 +12,7 @@ use meantime_core::validate::validate;
 use meantime_crds::common::Time;
 use meantime_crds::nodetime::{
     AgentInfo, AppliedPlan, AppliedState, AssociationStatus, ChronyInfo, ClockInfo, Desired, Graded,
-    HealthWord, Plan, Profile, Reachability,
+    HealthWord, Plan, Profile, Reachability, TroubleWord,
 };
 use meantime_crds::{NodeTime, NodeTimeSpec, NodeTimeStatus, TimeSource, TimeSyncPolicy, convert};
 use serde_json::json;
@@ -66,6 +66,8 @@ fn association(number: u32) -> AssociationStatus {
         rejected: number == 3,
         unanswered: if number == 3 { 12 } else { 0 },
         reachability: if number == 3 { Reachability::Silent } else { Reachability::Answering },
+        // The longest word.
+        trouble: (number == 3).then_some(TroubleWord::Unsynchronised),
         offset_nanoseconds: Some(-1_234_567),
         uncertainty_nanoseconds: Some(380_123),
         delay_nanoseconds: Some(12_250_123),

@@ -5,16 +5,17 @@ use crate::common::{Condition, Time};
 use crate::nodetime::{AssociationStatus, FULL_SCORE, Graded, HealthWord, NodeTimeStatus, Reachability};
 use jiff::Timestamp;
 use meantime_core::conditions::{Conditions, Status};
+use meantime_core::diagnose::fleet::Trouble;
+use meantime_core::fsm::probing::SILENT;
 use meantime_core::observation::{Answer, Association, Observation};
 use meantime_core::units::Nanos;
 use meantime_core::verdict::{AssociationVerdict, Verdict};
+use std::collections::BTreeMap;
 
 /// Longest message that the schema takes, in characters.
 const MESSAGE: usize = 512;
-/// Unanswered polls from which a source counts as silent (the design's "usable voter").
-const SILENT: u32 = 3;
 /// Most associations that the schema takes: 12 planned and some that chronyd has yet to drop.
-const MAX_ASSOCIATIONS: usize = 16;
+pub(super) const MAX_ASSOCIATIONS: usize = 16;
 
 /// One condition. Keeps the transition time of the same condition in `previous` while its status does not change,
 /// so that an identical write stays identical; `now` is this machine's wall time, for display.
@@ -57,11 +58,17 @@ pub fn judged(
 }
 
 /// Writes what was measured and judged into `status`: associations, figures, columns, boot and time of the look.
-/// Conditions are [`judged`]'s; what is applied and who the agent is stays as it was. While chronyd does not answer
-/// there are no associations to tell of.
-pub fn measured(status: &mut NodeTimeStatus, observation: &Observation, verdict: &Verdict, now: Timestamp) {
+/// Conditions are [`judged`]'s; what is applied and who the agent is stays as it was. `troubles` are of the same look, by
+/// position in the observation. While chronyd does not answer there are no associations to tell of.
+pub fn measured(
+    status: &mut NodeTimeStatus,
+    observation: &Observation,
+    verdict: &Verdict,
+    troubles: &BTreeMap<usize, Trouble>,
+    now: Timestamp,
+) {
     let nanoseconds = |span: Option<Nanos>| span.map(|span| span.0);
-    status.associations = associations(observation, verdict);
+    status.associations = associations(observation, verdict, troubles);
     status.offset = verdict.offset.map(Nanos::signed);
     status.offset_nanoseconds = nanoseconds(verdict.offset);
     status.error_bound = verdict.bound.map(|bound| {
@@ -84,11 +91,19 @@ pub fn measured(status: &mut NodeTimeStatus, observation: &Observation, verdict:
     status.observed_at = Some(Time(now));
 }
 
-fn associations(observation: &Observation, verdict: &Verdict) -> Vec<AssociationStatus> {
+fn associations(
+    observation: &Observation,
+    verdict: &Verdict,
+    troubles: &BTreeMap<usize, Trouble>,
+) -> Vec<AssociationStatus> {
     let Answer::Full { associations, .. } = &observation.answer else { return Vec::new() };
     let judged = verdict.associations.iter();
     let pairs = judged.filter_map(|judged| Some((associations.get(judged.index)?, judged)));
-    pairs.take(MAX_ASSOCIATIONS).map(|(seen, judged)| association(seen, judged)).collect()
+    let told = |(seen, judged): (&Association, &AssociationVerdict)| AssociationStatus {
+        trouble: troubles.get(&judged.index).map(|trouble| (*trouble).into()),
+        ..association(seen, judged)
+    };
+    pairs.take(MAX_ASSOCIATIONS).map(told).collect()
 }
 
 fn association(seen: &Association, judged: &AssociationVerdict) -> AssociationStatus {
@@ -102,6 +117,7 @@ fn association(seen: &Association, judged: &AssociationVerdict) -> AssociationSt
         rejected: judged.rejected,
         unanswered: count(judged.unanswered),
         reachability: reachability(seen, judged.unanswered),
+        trouble: None,
         offset_nanoseconds: judged.offset.map(|offset| offset.0),
         uncertainty_nanoseconds: judged.uncertainty.map(|uncertainty| uncertainty.0),
         delay_nanoseconds: seen.packet.as_ref().map(|packet| packet.peer_delay.0),

@@ -1,15 +1,19 @@
 //! Conversions: defaults, refusals, round trips.
 
 mod failover;
+mod fleet;
 
 use super::*;
-use crate::nodetime::{AnswerState, AppliedState, NodeTimeStatus, Plan, Profile, Reachability, ToldRole};
+use crate::nodetime::{
+    AnswerState, AppliedState, NodeTimeStatus, Plan, Profile, Reachability, ToldRole, TroubleWord,
+};
 use crate::timesyncpolicy::EffectivePolicy;
 use crate::{TimeSource, TimeSyncPolicy};
 use jiff::Timestamp;
 use meantime_core::chrony::Letter;
 use meantime_core::clocks::{BootTime, ClockReading, RawTime, WallTime};
 use meantime_core::conditions::{Conditions, Reason, Status};
+use meantime_core::diagnose::fleet::Trouble;
 use meantime_core::observation::{Answer, Association, ClockProfile, Observation, PollCounters, Tracking};
 use meantime_core::policy::{Mode as CoreMode, Selector};
 use meantime_core::snapshot::{NodePlan, ObjectRef, PlannedAssociation, Role as CoreRole};
@@ -19,6 +23,7 @@ use meantime_core::units::Nanos;
 use meantime_core::verdict::{AssociationVerdict, ErrorBound, Verdict};
 use rstest::rstest;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 fn source(spec: &serde_json::Value) -> TimeSource {
     let object = json!({
@@ -311,7 +316,10 @@ fn what_was_measured_is_told_for_people_and_machines() {
         seen(Letter::TooFewSamples, None, 0),
     ];
     let mut status = NodeTimeStatus { sequence: Some(4), ..NodeTimeStatus::default() };
-    measured(&mut status, &looked(associations), &verdict(&[0, 2, 5, 9, 9]), at(1_000));
+    let troubles = BTreeMap::from([(2, Trouble::Refused), (4, Trouble::Unresolved)]);
+    measured(&mut status, &looked(associations), &verdict(&[0, 2, 5, 9, 9]), &troubles, at(1_000));
+    let words: Vec<Option<TroubleWord>> = status.associations.iter().map(|one| one.trouble).collect();
+    assert_eq!(words, [None, None, Some(TroubleWord::Refused), None, Some(TroubleWord::Unresolved)]);
     let reach: Vec<Reachability> = status.associations.iter().map(|one| one.reachability).collect();
     assert_eq!(
         reach,
@@ -341,6 +349,7 @@ fn a_silent_daemon_leaves_no_old_associations_behind() {
         &mut status,
         &looked(vec![seen(Letter::Selected, Some("10.1.0.5"), 9)]),
         &verdict(&[0]),
+        &BTreeMap::new(),
         at(1_000),
     );
     assert_eq!(status.associations.len(), 1);
@@ -348,7 +357,7 @@ fn a_silent_daemon_leaves_no_old_associations_behind() {
     silent.answer = Answer::Nothing { why: "timed out".into() };
     let mut none = verdict(&[]);
     (none.offset, none.bound, none.selected, none.tier) = (None, None, None, None);
-    measured(&mut status, &silent, &none, at(1_010));
+    measured(&mut status, &silent, &none, &BTreeMap::from([(0, Trouble::TimedOut)]), at(1_010));
     assert_eq!(status.associations, []);
     assert_eq!((status.offset, status.error_bound, status.source, status.tier), (None, None, None, None));
 }
@@ -379,6 +388,7 @@ fn words_of_a_newer_agent_are_read_as_unknown_and_the_rest_as_ever() {
         "clock": {"profile": "Adopted", "reason": "HostDaemon"},
         "associations": [{
             "source": "a", "role": "Peer", "state": "Elected", "letter": "§", "usable": true, "reachability": "Relayed",
+            "trouble": "Tired",
         }],
         "request": {"verb": "drill", "id": "1", "state": "Underway", "message": "wait"},
     });
@@ -387,6 +397,7 @@ fn words_of_a_newer_agent_are_read_as_unknown_and_the_rest_as_ever() {
     assert_eq!(status.clock.unwrap().profile, Profile::Unknown);
     let association = &status.associations[0];
     assert_eq!((association.role, association.reachability), (ToldRole::Unknown, Reachability::Unknown));
+    assert_eq!(association.trouble, Some(TroubleWord::Unknown));
     assert_eq!(status.request.unwrap().state, AnswerState::Unknown);
     assert_eq!((status.sequence, status.conditions[0].reason.as_str()), (Some(7), "HowNice"));
     // Known words still are what they are, and a plan's are not bent.

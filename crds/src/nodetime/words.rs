@@ -70,6 +70,30 @@ pub enum Reachability {
     Unknown,
 }
 
+/// Why a source cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TroubleWord {
+    /// Three or more polls unanswered, and nothing came back.
+    TimedOut,
+    /// … and its host says that nobody listens there.
+    Refused,
+    /// … and a router, or this node's own routes, say that there is no way there.
+    Unreachable,
+    /// … and it asked to be asked less often, or never again (kiss-o'-death).
+    Kissed,
+    /// Its name has no address.
+    Unresolved,
+    /// Its answers do not authenticate. Not written yet: neither NTS nor a key can be declared.
+    NotAuthentic,
+    /// It says itself that it is not synchronised.
+    Unsynchronised,
+    /// Its own clock was last corrected longer ago than `maxReferenceAge`.
+    Stale,
+    /// A word of another version; never written.
+    #[serde(other)]
+    Unknown,
+}
+
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AnswerState {
@@ -152,5 +176,51 @@ impl From<core::snapshot::Role> for ToldRole {
             core::snapshot::Role::Voter => Self::Voter,
             core::snapshot::Role::Witness => Self::Witness,
         }
+    }
+}
+
+impl From<core::diagnose::fleet::Trouble> for TroubleWord {
+    fn from(trouble: core::diagnose::fleet::Trouble) -> Self {
+        use core::diagnose::fleet::Trouble;
+        match trouble {
+            Trouble::TimedOut => Self::TimedOut,
+            Trouble::Refused => Self::Refused,
+            Trouble::Unreachable => Self::Unreachable,
+            Trouble::Kissed => Self::Kissed,
+            Trouble::Unresolved => Self::Unresolved,
+            Trouble::NotAuthentic => Self::NotAuthentic,
+            Trouble::Unsynchronised => Self::Unsynchronised,
+            Trouble::Stale => Self::Stale,
+        }
+    }
+}
+
+impl TroubleWord {
+    /// In core's words; none = a word of another version.
+    pub const fn to_core(self) -> Option<core::diagnose::fleet::Trouble> {
+        use core::diagnose::fleet::Trouble;
+        Some(match self {
+            Self::TimedOut => Trouble::TimedOut,
+            Self::Refused => Trouble::Refused,
+            Self::Unreachable => Trouble::Unreachable,
+            Self::Kissed => Trouble::Kissed,
+            Self::Unresolved => Trouble::Unresolved,
+            Self::NotAuthentic => Trouble::NotAuthentic,
+            Self::Unsynchronised => Trouble::Unsynchronised,
+            Self::Stale => Trouble::Stale,
+            Self::Unknown => return None,
+        })
+    }
+}
+
+impl ToldRole {
+    /// In core's words; none = a word of another version.
+    pub const fn to_core(self) -> Option<core::snapshot::Role> {
+        Some(match self {
+            Self::Driver => core::snapshot::Role::Driver,
+            Self::Voter => core::snapshot::Role::Voter,
+            Self::Witness => core::snapshot::Role::Witness,
+            Self::Unknown => return None,
+        })
     }
 }

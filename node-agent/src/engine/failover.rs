@@ -82,6 +82,7 @@ impl Engine {
         self.targets = probing::targets(plan, observation, &self.sights, &self.failover);
         let probed = self.probed();
         sight::hear(&mut self.sights, &probed);
+        self.troubles = probing::troubles(plan, observation, verdict, &self.probing);
         let mut look = sight::look(&self.sights, verdict);
         let absent = self.failover.lines.sightings(plan, &probed);
         let known = |address: IpAddr| look.sightings.iter().any(|one| one.address == address);

@@ -30,6 +30,7 @@ use meantime_candm::{Reply, Request};
 use meantime_core::chrony::ChronyVersion;
 use meantime_core::clocks::BootTime;
 use meantime_core::conf::{BadLocal, Local};
+use meantime_core::diagnose::fleet::Trouble;
 use meantime_core::fsm::failover::sight::Sight;
 use meantime_core::fsm::failover::{Memory, Overlay};
 use meantime_core::fsm::probing::{self as probing_core, Outcome, Target};
@@ -41,6 +42,7 @@ use meantime_core::observation::Observation;
 use meantime_core::snapshot::NodePlan;
 use meantime_core::units::Nanos;
 use meantime_core::verdict::Verdict;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -119,6 +121,8 @@ pub struct Engine {
     /// What failover remembers, and what it made of the last look.
     failover: Memory,
     sights: Vec<Sight>,
+    /// Why some sources could not be used at the last look, by position in its observation.
+    troubles: BTreeMap<usize, Trouble>,
     overlay: Overlay,
     /// Differs between nodes and stays on each: spreads them over jitters.
     phase: u64,
@@ -181,6 +185,7 @@ impl Engine {
             rival: None,
             control: None,
             sights: Vec::new(),
+            troubles: BTreeMap::new(),
             overlay: Overlay::default(),
             phase,
             prober,
@@ -417,6 +422,7 @@ impl Engine {
             judged: self.judged.clone(),
             failover: self.failover.clone(),
             sights: self.sights.clone(),
+            troubles: self.troubles.clone(),
             asked: self.targets.iter().map(|one| (one.address, self.probing.counters(one.address))).collect(),
             overlay_hash: failover::overlay_hash(&self.overlay, &self.sights),
             now: clock::boottime(),

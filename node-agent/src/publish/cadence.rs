@@ -1,19 +1,22 @@
 //! When the status is written (law 9): at once when something meaningful changed, else every five minutes. Pure.
 //!
 //! *Meaningful*: any condition's status or reason, the source followed, what is applied, any association's part in
-//! the vote, the number of usable voters, or an offset that moved by more than a quarter of its tolerance. chronyd's
-//! shuffling among sources that all stay usable (`+`, `-`, `*`) is no news by itself.
+//! the vote, the number of usable voters, why a source cannot be used, or an offset that moved by more than a quarter of
+//! its tolerance. chronyd's shuffling among sources that all stay usable (`+`, `-`, `*`) is no news by itself.
 
 use meantime_core::clocks::BootTime;
 use meantime_core::hash::fnv;
 use meantime_core::units::Nanos;
-use meantime_crds::nodetime::{HealthWord, NodeTimeStatus, Reachability, Switch, Verified};
+use meantime_crds::nodetime::{
+    AssociationStatus, HealthWord, NodeTimeStatus, Reachability, Switch, TroubleWord, Verified,
+};
 
 /// At least this often, ± 10 %.
 pub const HEARTBEAT: Nanos = Nanos::from_secs(300);
 /// Writes are this far apart at least: what happens together is told together.
 pub const COALESCE: Nanos = Nanos::SECOND;
-/// Changes that nobody is paged for (which source is followed, how the offset wanders) are this far apart.
+/// Changes that nobody is paged for (which source is followed, how the offset wanders, what a source's silence is called)
+/// are this far apart.
 pub const MINOR: Nanos = Nanos::from_secs(10);
 /// Pauses after failed writes, by failures in a row; the last one repeats.
 pub const RETRIES: [Nanos; 6] = [
@@ -51,6 +54,8 @@ pub struct Digest {
     urgent: Urgent,
     source: Option<String>,
     offset: Option<i64>,
+    /// Why each association cannot be used.
+    troubles: Vec<Option<TroubleWord>>,
 }
 
 impl Digest {
@@ -95,6 +100,7 @@ impl Digest {
             },
             source: status.source.clone(),
             offset: status.offset_nanoseconds,
+            troubles: status.associations.iter().map(trouble).collect(),
         }
     }
 
@@ -107,8 +113,18 @@ impl Digest {
             (Some(now), Some(then)) => now.saturating_sub(then).saturating_abs() > max_offset.0 / 4,
             (now, then) => now.is_some() != then.is_some(),
         };
-        (moved || self.source != before.source).then_some(MINOR)
+        (moved || self.source != before.source || self.troubles != before.troubles).then_some(MINOR)
     }
+}
+
+/// What is news of a trouble. That a source is silent is urgent by its reachability; what its silence is called is told at
+/// leisure. One packet in which it says of itself that it has no time is a suspicion: news when failover has acted on it.
+fn trouble(association: &AssociationStatus) -> Option<TroubleWord> {
+    let answers = matches!(association.reachability, Reachability::Answering | Reachability::Losing);
+    let suspected = answers && association.health != HealthWord::Failed;
+    association
+        .trouble
+        .filter(|word| !(suspected && matches!(word, TroubleWord::Stale | TroubleWord::Unsynchronised)))
 }
 
 /// What is news of a switch: that it is, where it went, that it stood up to its checks or did not. Each single check is
@@ -184,7 +200,6 @@ impl Cadence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use meantime_crds::nodetime::AssociationStatus;
     use std::collections::BTreeSet;
 
     const LIMIT: Nanos = Nanos::from_millis(40);
@@ -241,6 +256,29 @@ mod tests {
         assert_eq!(pause(&suspect, &healthy), None);
         assert_eq!(pause(&suspect, &associated(Reachability::Losing, HealthWord::Failed)), Some(COALESCE));
         assert_eq!(pause(&suspect, &associated(Reachability::Silent, HealthWord::Suspect)), Some(COALESCE));
+    }
+
+    #[test]
+    fn what_silence_is_called_is_told_at_leisure_and_a_doubt_when_it_is_acted_on() {
+        let told = |reachability, health, word: Option<TroubleWord>| {
+            let mut status = associated(reachability, health);
+            status.associations[0].trouble = word;
+            status
+        };
+        let silent = |word| told(Reachability::Silent, HealthWord::Failed, word);
+        let timed_out = silent(Some(TroubleWord::TimedOut));
+        assert_eq!(pause(&timed_out, &silent(Some(TroubleWord::Refused))), Some(MINOR));
+        assert_eq!(pause(&timed_out, &timed_out), None);
+        let healthy = associated(Reachability::Answering, HealthWord::Healthy);
+        assert_eq!(pause(&healthy, &timed_out), Some(COALESCE));
+        for word in [TroubleWord::Stale, TroubleWord::Unsynchronised] {
+            for health in [HealthWord::Healthy, HealthWord::Suspect] {
+                assert_eq!(pause(&healthy, &told(Reachability::Answering, health, Some(word))), None);
+            }
+            let failed = |word| told(Reachability::Answering, HealthWord::Failed, word);
+            assert_eq!(pause(&healthy, &failed(Some(word))), Some(COALESCE));
+            assert_eq!(pause(&failed(None), &failed(Some(word))), Some(MINOR));
+        }
     }
 
     #[test]

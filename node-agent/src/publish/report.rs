@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use meantime_core::chrony::ChronyVersion;
 use meantime_core::clocks::BootTime;
 use meantime_core::conditions::Status;
+use meantime_core::diagnose::fleet::Trouble;
 use meantime_core::fsm::failover::Memory;
 use meantime_core::fsm::failover::sight::Sight;
 use meantime_core::fsm::probing::Counters;
@@ -21,6 +22,7 @@ use meantime_crds::nodetime::{
     AgentInfo, AnswerState, AppliedPlan, AppliedState, ChronyInfo, ClockInfo, NodeTimeStatus, RequestAnswer,
     Retired,
 };
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Longest message for the clock, in characters (schema).
@@ -51,6 +53,8 @@ pub struct Report {
     pub failover: Memory,
     /// … made of the sources at that look …
     pub sights: Vec<Sight>,
+    /// … and why some of them cannot be used, by position in the observation of that look …
+    pub troubles: BTreeMap<usize, Trouble>,
     /// What our own probes of each address came to.
     pub asked: Vec<(IpAddr, Counters)>,
     /// … and wants of chronyd besides the plan, as one word; none = nothing.
@@ -139,7 +143,7 @@ impl Report {
         };
         if let Some((observation, verdict)) = &self.judged {
             conditions.extend(convert::judged(previous, &verdict.conditions, generation, now));
-            convert::measured(&mut status, observation, verdict, now);
+            convert::measured(&mut status, observation, verdict, &self.troubles, now);
             convert::failed_over(&mut status, &self.failover, &self.sights, &self.boot_id, self.now);
         }
         if let Some(protection) = &self.protection {

@@ -4,7 +4,7 @@
 use super::harness::{Node, POLL, condition};
 use meantime_core::units::Nanos;
 use meantime_crds::NodeTimeStatus;
-use meantime_crds::nodetime::{Desired, HealthWord, Verified};
+use meantime_crds::nodetime::{Desired, HealthWord, TroubleWord, Verified};
 use rstest::rstest;
 use rustix::process::Signal;
 use std::time::Duration;
@@ -40,6 +40,11 @@ fn health(status: &NodeTimeStatus, source: &str) -> Option<HealthWord> {
     status.associations.iter().find(of).map(|one| one.health)
 }
 
+fn trouble(status: &NodeTimeStatus, source: &str) -> Option<TroubleWord> {
+    let of = |one: &&meantime_crds::nodetime::AssociationStatus| one.source.as_deref() == Some(source);
+    status.associations.iter().find(of).and_then(|one| one.trouble)
+}
+
 fn order(status: &NodeTimeStatus) -> i32 {
     status.drive_order.unwrap_or(1)
 }
@@ -71,7 +76,10 @@ fn a_dead_tier_hands_the_drive_on_and_gets_it_back_after_proof(#[case] suite: &s
     if suite == NEW {
         assert!(status.applied.unwrap().overlay_hash.is_some());
         node.wait("chronyd does without them", |status| {
-            ["s0", "s1"].iter().all(|source| health(status, source) == Some(HealthWord::Failed))
+            ["s0", "s1"].iter().all(|source| {
+                health(status, source) == Some(HealthWord::Failed)
+                    && trouble(status, source) == Some(TroubleWord::TimedOut)
+            })
         });
     } else {
         node.wait_for("they are out of the file", || (node.lines() == [2, 3, 4]).then_some(()));
@@ -90,6 +98,7 @@ fn a_dead_tier_hands_the_drive_on_and_gets_it_back_after_proof(#[case] suite: &s
     node.wait("nothing but the plan is left", |status| {
         status.applied.as_ref().is_some_and(|applied| applied.overlay_hash.is_none())
             && ["s0", "s1"].iter().all(|source| health(status, source) == Some(HealthWord::Healthy))
+            && status.associations.iter().all(|one| one.trouble.is_none())
     });
     assert_eq!(node.lines(), [0, 1, 2, 3, 4]);
     let ids: std::collections::BTreeSet<_> = status.switches.iter().map(|switch| &switch.id).collect();

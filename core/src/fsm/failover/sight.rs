@@ -91,6 +91,16 @@ pub fn planned<'p>(plan: &'p NodePlan, source: &str) -> Option<&'p PlannedAssoci
     plan.associations.iter().find(|planned| planned.source == source)
 }
 
+/// What speaks against any association at one look, witnesses too, that chronyd cannot see.
+pub fn doubted(
+    seen: &Association,
+    judged: &AssociationVerdict,
+    clocks: &ClockReading,
+    figures: &Figures,
+) -> Option<Doubt> {
+    doubt(seen, reference_age(seen, judged, clocks), figures)
+}
+
 fn doubt(seen: &Association, reference_age: Option<Nanos>, figures: &Figures) -> Option<Doubt> {
     let packet = seen.packet.as_ref()?;
     if packet.leap == Leap::Unsynchronised || packet.stratum >= UNSYNCHRONISED {

@@ -2,6 +2,7 @@
 
 use super::budget::Bucket;
 use super::manners::Manners;
+use super::trouble::Signs;
 use super::window::Past;
 use super::{Counters, Level, Miss, Outcome, Target};
 use crate::clocks::BootTime;
@@ -30,6 +31,7 @@ pub(super) struct Association {
     pub(super) level: Level,
     pub(super) counters: Counters,
     pub(super) past: Past,
+    pub(super) signs: Signs,
     seen: BootTime,
     /// When its level left Quiet.
     risen: Option<BootTime>,
@@ -59,6 +61,7 @@ impl Association {
             level: Level::default(),
             counters: Counters::default(),
             past: Past::default(),
+            signs: Signs::default(),
             seen: now,
             risen: None,
             wanted: None,
@@ -79,6 +82,7 @@ impl Association {
         self.counters.polls += u64::from(self.bucket.see(target.scope, target.sent, now));
         self.past.forget(now);
         self.resting = self.manners.forbids(now);
+        self.signs.see(target.unanswered, self.resting, now);
         self.level = Level::of(target);
         self.risen = match (self.level, self.risen) {
             (Level::Quiet, _) => None,
@@ -144,6 +148,11 @@ impl Association {
 
     pub(super) fn record(&mut self, outcome: Outcome, now: BootTime) {
         let sent = self.in_flight.take();
+        match outcome {
+            Outcome::Answered(_) => self.signs.answered(),
+            Outcome::Unanswered(miss) => self.signs.missed(miss, now),
+            Outcome::NotSent => {}
+        }
         // What was asked before the suspicion, or was given up already, proves nothing about it.
         let counts = sent.is_some_and(|sent| self.wanted.is_none_or(|wanted| sent >= wanted.since));
         let heard = match outcome {

@@ -27,15 +27,18 @@ mod outcome;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod window;
 
 pub use budget::per_minute;
 pub use level::Level;
 pub use outcome::{Answer, KissKind, Miss, Outcome};
 pub use targets::targets;
+pub use trouble::{Known, SILENT, trouble, troubles};
 pub use window::Window;
 
 use crate::clocks::BootTime;
+use crate::diagnose::fleet::Trouble;
 use crate::fsm::failover::Probed;
 use crate::source::Scope;
 use crate::units::Nanos;
@@ -153,6 +156,11 @@ impl State {
     /// What its last eight probes say together.
     pub fn window(&self, address: IpAddr) -> Window {
         self.associations.get(&address).map(|association| association.past.window()).unwrap_or_default()
+    }
+
+    /// What its silence would be called by our probes: [`Trouble::TimedOut`] where they saw nothing, or none went out.
+    pub fn silence(&self, address: IpAddr) -> Trouble {
+        self.associations.get(&address).map_or(Trouble::TimedOut, |association| association.signs.word())
     }
 
     /// Its last answer, and when that came; none in the last eight minutes.

@@ -1,0 +1,137 @@
+//! NodeTimes and TimeSources → what [`diagnose`](meantime_core::diagnose) compares.
+//!
+//! **In.** Objects as they were read; what the caller knows besides: where the node stands, how its agent is heard, since
+//! when this status is known. **Out.** Plain data. **Must never** panic on what an old, new, broken or lying agent wrote, nor
+//! make evidence of it: an impossible value takes its whole view out, one that is merely not told stays none. Nothing here
+//! reads a moment of the node's wall clock (law 3).
+
+use super::ConvertError;
+use super::status::MAX_ASSOCIATIONS;
+use crate::common::Condition;
+use crate::nodetime::{AssociationStatus, NodeTime, NodeTimeStatus, Reachability};
+use crate::timesource::TimeSource;
+use meantime_core::clocks::BootTime;
+use meantime_core::conditions::{ConditionKind, Reason, Status};
+use meantime_core::diagnose::fleet::{Declared, Heard, Node, Report, View};
+use meantime_core::tolerances::Tolerances;
+use meantime_core::units::{Nanos, Ppb};
+use std::collections::BTreeMap;
+
+/// No offset, bound or round trip is longer: such a clock is a matter for a person, and its figures prove nothing.
+const LONGEST: Nanos = Nanos::from_secs(366 * 24 * 3_600);
+
+/// Where a node stands, by its labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Its zone; none = not labelled. Example: "dc1"
+    pub zone: Option<String>,
+    /// Its way out; none = the zone's. Example: "nat-1"
+    pub egress: Option<String>,
+}
+
+/// One node. `seen` is when the operator first saw this status, by its own BOOTTIME. No report without a status, nor without
+/// a plan that can be read: nothing would tell what is tolerated there.
+pub fn node(object: &NodeTime, place: Place, heard: Heard, seen: BootTime) -> Node {
+    let tolerances = object.plan().ok().flatten().map(|plan| plan.tolerances);
+    let Place { zone, egress } = place;
+    Node {
+        egress: egress.or_else(|| zone.clone()),
+        zone,
+        heard,
+        report: object.status.as_ref().zip(tolerances).map(|(status, limits)| report(status, &limits, seen)),
+    }
+}
+
+/// What is declared of a source.
+pub fn declared(source: &TimeSource) -> Result<Declared, ConvertError> {
+    let core = source.to_core()?;
+    Ok(Declared {
+        independence: core.root().to_owned(),
+        tier: core.tier,
+        scope: core.scope,
+        zone: core.zone,
+        timescale: core.timescale,
+    })
+}
+
+fn report(status: &NodeTimeStatus, limits: &Tolerances, seen: BootTime) -> Report {
+    // More than the schema takes: nobody of ours wrote that list.
+    let told = if status.associations.len() > MAX_ASSOCIATIONS { &[][..] } else { &status.associations };
+    let growth = status.error_bound_growth_nanoseconds_per_second.filter(|growth| *growth >= 0);
+    Report {
+        seen,
+        conditions: conditions(&status.conditions),
+        offset: status.offset_nanoseconds.map(Nanos).filter(|offset| is_sane(*offset)),
+        bound: status.error_bound_nanoseconds.map(Nanos).filter(|bound| is_span(*bound)),
+        // An agent that does not tell: as bad as the policy allows for.
+        growth: growth.map_or(limits.guaranteed_rate, Ppb),
+        max_offset: limits.max_offset,
+        clock: status.clock.as_ref().map(|clock| clock.reason.clone()),
+        views: told.iter().filter_map(view).collect(),
+        // No status tells of peers yet.
+        peers: Vec::new(),
+    }
+}
+
+/// The five that are known here. Told twice = told by nobody of ours: not known.
+fn conditions(told: &[Condition]) -> BTreeMap<ConditionKind, (Status, Option<Reason>)> {
+    let one = |kind: ConditionKind| {
+        let mut of = told.iter().filter(|condition| condition.type_ == kind.name());
+        let (condition, None) = (of.next()?, of.next()) else { return None };
+        let status = match condition.status.as_str() {
+            "True" => Status::True,
+            "False" => Status::False,
+            _ => Status::Unknown,
+        };
+        Some((kind, (status, Reason::parse(&condition.reason))))
+    };
+    ConditionKind::ALL.into_iter().filter_map(one).collect()
+}
+
+/// None: not of the plan, a word of another version, an impossible value, or a contradiction in itself.
+fn view(told: &AssociationStatus) -> Option<View> {
+    let role = told.role.to_core()?;
+    let trouble = match told.trouble {
+        Some(word) => Some(word.to_core()?),
+        None => None,
+    };
+    let (answers, ever) = match told.reachability {
+        Reachability::Answering | Reachability::Losing => (true, true),
+        Reachability::Silent => (false, true),
+        Reachability::NeverAnswered | Reachability::Unresolved => (false, false),
+        Reachability::Unknown => return None,
+    };
+    let impossible = told.unanswered < 0
+        || told.usable && (!answers || role == meantime_core::snapshot::Role::Witness)
+        || answers && trouble.is_some_and(meantime_core::diagnose::fleet::Trouble::is_silence);
+    if impossible {
+        return None;
+    }
+    Some(View {
+        source: told.source.clone()?,
+        role,
+        usable: told.usable,
+        rejected: told.rejected,
+        trouble,
+        ever,
+        offset: checked(told.offset_nanoseconds, is_sane)?,
+        uncertainty: checked(told.uncertainty_nanoseconds, is_span)?,
+        delay: checked(told.delay_nanoseconds, is_span)?,
+    })
+}
+
+/// The outer none = there is a value, and it is impossible.
+fn checked(value: Option<i64>, is_possible: fn(Nanos) -> bool) -> Option<Option<Nanos>> {
+    match value.map(Nanos) {
+        Some(value) if !is_possible(value) => None,
+        value => Some(value),
+    }
+}
+
+fn is_sane(offset: Nanos) -> bool {
+    offset <= LONGEST && offset >= -LONGEST
+}
+
+fn is_span(span: Nanos) -> bool {
+    span >= Nanos::ZERO && span <= LONGEST
+}
