@@ -103,7 +103,12 @@ fn view(told: &AssociationStatus) -> Option<View> {
     };
     let impossible = told.unanswered < 0
         || told.usable && (!answers || role == meantime_core::snapshot::Role::Witness)
-        || answers && trouble.is_some_and(meantime_core::diagnose::fleet::Trouble::is_silence);
+        || answers && trouble.is_some_and(meantime_core::diagnose::fleet::Trouble::is_silence)
+        || told.offset_nanoseconds.is_some_and(|offset| !is_sane(Nanos(offset)))
+        || [told.uncertainty_nanoseconds, told.delay_nanoseconds]
+            .into_iter()
+            .flatten()
+            .any(|span| !is_span(Nanos(span)));
     if impossible {
         return None;
     }
@@ -114,18 +119,10 @@ fn view(told: &AssociationStatus) -> Option<View> {
         rejected: told.rejected,
         trouble,
         ever,
-        offset: checked(told.offset_nanoseconds, is_sane)?,
-        uncertainty: checked(told.uncertainty_nanoseconds, is_span)?,
-        delay: checked(told.delay_nanoseconds, is_span)?,
+        offset: told.offset_nanoseconds.map(Nanos),
+        uncertainty: told.uncertainty_nanoseconds.map(Nanos),
+        delay: told.delay_nanoseconds.map(Nanos),
     })
-}
-
-/// The outer none = there is a value, and it is impossible.
-fn checked(value: Option<i64>, is_possible: fn(Nanos) -> bool) -> Option<Option<Nanos>> {
-    match value.map(Nanos) {
-        Some(value) if !is_possible(value) => None,
-        value => Some(value),
-    }
 }
 
 fn is_sane(offset: Nanos) -> bool {
