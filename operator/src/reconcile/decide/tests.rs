@@ -457,3 +457,45 @@ fn a_follower_tells_nothing_and_a_new_leader_does_not_repeat() {
     let taken_over = follower.decide(&world, LEADING, at(30), wall());
     assert_eq!(taken_over.notes, []);
 }
+
+fn healthy(world: &World, source: &str) -> (String, String) {
+    let status = world.sources[source].status.clone().unwrap();
+    let one = status.conditions.into_iter().find(|condition| condition.type_ == "Healthy").unwrap();
+    (one.status, one.reason)
+}
+
+/// Both nodes call it wrong, over one way out: whether it is the source is not proven. Out of contact what stood stands.
+#[test]
+fn what_all_nodes_prove_stands_in_the_sources_condition() {
+    let (mut memory, mut world) = at_rest();
+    let seen = |lies: bool| {
+        let one = |name: &str| {
+            let rejected = lies && name == "a";
+            json!({
+                "source": name, "role": "Driver", "state": "Selected", "letter": "*", "usable": !rejected,
+                "rejected": rejected, "offsetNanoseconds": if rejected { -200_000_000 } else { 0 },
+                "uncertaintyNanoseconds": 400_000, "delayNanoseconds": 300_000,
+            })
+        };
+        let all = ["a", "b", "c", "d"].map(one);
+        json!({"associations": all})
+    };
+    let mut sequence = 10;
+    let mut pass = |world: &mut World, lies: bool, seat: Seat, second: i64| {
+        sequence += 1;
+        for name in ["n1", "n2"] {
+            report(world, name, sequence, ("True", "InTolerance"), &seen(lies));
+        }
+        let decision = memory.decide(world, seat, at(second), wall());
+        let found = decision.findings["SourceDisagrees"];
+        finish(&mut memory, world, decision, at(second));
+        (found, healthy(world, "a"))
+    };
+    let word = |status: &str, reason: &str| (status.to_owned(), reason.to_owned());
+    assert_eq!(pass(&mut world, true, LEADING, 100), (0, word("False", "Falseticker")), "not yet held");
+    assert_eq!(pass(&mut world, true, LEADING, 111), (1, word("False", "SourceDisagrees")));
+    let deaf = Seat { in_contact: false, ..LEADING };
+    assert_eq!(pass(&mut world, false, deaf, 200), (1, word("False", "SourceDisagrees")));
+    assert_eq!(pass(&mut world, false, LEADING, 201).0, 0);
+    assert_eq!(healthy(&world, "a"), word("True", "Agreeing"));
+}
