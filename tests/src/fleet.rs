@@ -4,6 +4,16 @@
 //!
 //! **Must never** hand a fault itself to the diagnosis, read a clock, or draw randomness that the seed does not decide.
 
+pub mod chronyd;
 pub mod fault;
+pub mod host;
+pub mod matrix;
+pub mod noise;
+pub mod path;
+pub mod peers;
+pub mod plan;
+pub mod publish;
+pub mod run;
 pub mod scenarios;
+pub mod seen;
 pub mod world;

@@ -122,8 +122,9 @@ pub(super) fn all() -> Vec<Scenario> {
             "three-thousand-nodes",
             "a dead source and one silent agent among three thousand: two findings, not 3,001",
             |w| {
+                w.zones(&["a", "b", "c"], 1_000);
                 for zone in ["a", "b", "c"] {
-                    w.zones(&[zone], 1_000).site(&format!("gps-{zone}"), Some(zone));
+                    w.site(&format!("gps-{zone}"), Some(zone));
                 }
                 w.site("gps-x", None);
                 w.fault(Dead("gps-a".into())).fault(AgentDead(node("b500")));

@@ -1,0 +1,141 @@
+//! The labelled fleet scenarios hold together: names, labels, and statuses that an API server would take. What a
+//! diagnosis makes of them is counted by the matrix; until there is one, a diagnosis that says nothing.
+
+use meantime_core::conditions::ConditionKind;
+use meantime_core::diagnose::finding::Kind;
+use meantime_core::diagnose::fleet::Heard;
+use meantime_crds::nodetime::NodeTimeStatus;
+use meantime_tests::fleet::matrix::Matrix;
+use meantime_tests::fleet::run::run;
+use meantime_tests::fleet::scenarios::{self, Scenario};
+use meantime_tests::fleet::seen::{Seen, SeenNode};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Any one: the scenarios must hold for each.
+const SEED: u64 = 20_261_122;
+
+/// Words that no label can have yet. AuthFailed: a TimeSource can declare neither NTS nor a key, so no answer can fail to
+/// authenticate.
+const NOT_YET: [Kind; 1] = [Kind::AuthFailed];
+
+fn ran() -> Vec<(Scenario, Seen)> {
+    let all = scenarios::all().into_iter();
+    all.map(|scenario| {
+        let seen = run(&scenario.world(SEED));
+        (scenario, seen)
+    })
+    .collect()
+}
+
+fn nodes(seen: &Seen) -> impl Iterator<Item = (&String, &SeenNode)> {
+    seen.last().into_iter().flat_map(|last| &last.nodes)
+}
+
+#[test]
+fn at_least_eighty_with_names_of_their_own_and_a_reason_each() {
+    let all = scenarios::all();
+    let names: BTreeSet<&str> = all.iter().map(|scenario| scenario.name).collect();
+    assert_eq!(names.len(), all.len(), "two scenarios share a name");
+    let reasons: BTreeSet<&str> = all.iter().map(|scenario| scenario.about).collect();
+    assert_eq!(reasons.len(), all.len(), "two scenarios share a reason: do they differ at all?");
+    assert!(all.len() >= 80, "{} scenarios", all.len());
+    for scenario in &all {
+        assert!(
+            !scenario.healthy || scenario.expect.is_empty() && scenario.may.is_empty(),
+            "{}: all is well, and yet something is said",
+            scenario.name
+        );
+        let words: BTreeSet<_> = scenario.expect.iter().collect();
+        assert_eq!(words.len(), scenario.expect.len(), "{}: a finding twice", scenario.name);
+    }
+}
+
+#[test]
+fn every_word_has_a_scenario() {
+    let all = scenarios::all();
+    let said: BTreeSet<Kind> = all.iter().flat_map(|one| one.expect.iter().map(|(kind, _)| *kind)).collect();
+    for kind in Kind::ALL {
+        assert_ne!(said.contains(&kind), NOT_YET.contains(&kind), "{kind:?}");
+    }
+    let nothing = all.iter().filter(|scenario| scenario.expect.is_empty()).count();
+    assert!(nothing >= 20, "{nothing} scenarios where nothing is right");
+}
+
+#[test]
+fn labels_speak_of_what_is_there() {
+    use meantime_core::diagnose::finding::Subject;
+    for scenario in scenarios::all() {
+        let world = scenario.world(SEED);
+        let source = |name: &str| world.servers.iter().any(|one| one.name == name);
+        let zone = |name: &str| world.machines.iter().any(|one| one.zone.as_deref() == Some(name));
+        let egress = |name: &str| world.machines.iter().any(|one| one.egress.as_deref() == Some(name));
+        for (_, subject) in &scenario.expect {
+            let known = match subject {
+                Subject::Source(name) => source(name),
+                Subject::SourceFrom { source: name, egress: at } => source(name) && egress(at),
+                Subject::Node(name) => world.machines.iter().any(|one| one.name == *name),
+                Subject::Zone(name) => zone(name),
+                Subject::Egress(name) => egress(name),
+                Subject::Cluster => true,
+            };
+            assert!(known, "{}: no {subject:?}", scenario.name);
+        }
+    }
+}
+
+/// One run of everything for all that is asked of statuses: three thousand nodes are not simulated twice.
+#[test]
+fn statuses_are_what_agents_publish() {
+    let mut complaints = Vec::new();
+    for (scenario, seen) in ran() {
+        assert!(seen.last().is_some(), "{}: nothing seen", scenario.name);
+        for (name, node) in nodes(&seen) {
+            let Some(said) = &node.said else {
+                panic!("{}: {name} never said anything", scenario.name);
+            };
+            let text = serde_json::to_string(&said.status).unwrap();
+            let back: NodeTimeStatus = serde_json::from_str(&text).unwrap();
+            assert_eq!(back, said.status, "{}: {name}", scenario.name);
+            if scenario.healthy {
+                complaints.extend(complaint(&scenario, name, node));
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// What speaks against calling a node well.
+fn complaint(scenario: &Scenario, name: &str, node: &SeenNode) -> Option<String> {
+    let status = &node.said.as_ref()?.status;
+    let told: BTreeMap<&str, &str> =
+        status.conditions.iter().map(|one| (one.type_.as_str(), one.status.as_str())).collect();
+    let ill: Vec<String> = ConditionKind::ALL
+        .into_iter()
+        .filter(|kind| told.get(kind.name()) != Some(&kind.healthy().as_str()))
+        .filter_map(|kind| status.conditions.iter().find(|one| one.type_ == kind.name()))
+        .map(|one| format!("{}={} {}: {}", one.type_, one.status, one.reason, one.message))
+        .collect();
+    let unheard = matches!(node.heard, Heard::Silent(_));
+    (unheard || !ill.is_empty())
+        .then(|| format!("{}: {name} {:?} {}", scenario.name, node.heard, ill.join(" | ")))
+}
+
+#[test]
+fn the_same_seed_gives_the_same_statuses() {
+    let scenario = scenarios::all().into_iter().next().unwrap();
+    let [one, other] = [SEED, SEED].map(|seed| run(&scenario.world(seed)));
+    for ((_, one), (_, other)) in nodes(&one).zip(nodes(&other)) {
+        assert_eq!(one.said, other.said);
+    }
+}
+
+#[test]
+fn a_diagnosis_that_says_nothing_misses_all_and_is_never_wrong() {
+    let few: Vec<Scenario> =
+        scenarios::all().into_iter().filter(|one| one.name != "three-thousand-nodes").collect();
+    let matrix = Matrix::of(&few, SEED, |_| Vec::new());
+    println!("{matrix}");
+    assert_eq!((matrix.wrong, matrix.attributed_right, matrix.too_general), (0, 0, 0));
+    assert_eq!(matrix.missed, few.iter().map(|one| one.expect.len()).sum::<usize>());
+    assert_eq!(matrix.abstained_right, few.iter().filter(|one| one.expect.is_empty()).count());
+}
