@@ -5,6 +5,7 @@
 //! **Must never** hand a fault itself to the diagnosis, read a clock, or draw randomness that the seed does not decide.
 
 pub mod chronyd;
+pub mod diagnosis;
 pub mod fault;
 pub mod host;
 pub mod matrix;

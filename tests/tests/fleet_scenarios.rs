@@ -54,7 +54,7 @@ fn at_least_eighty_with_names_of_their_own_and_a_reason_each() {
 fn every_word_has_a_scenario() {
     let all = scenarios::all();
     let said: BTreeSet<Kind> = all.iter().flat_map(|one| one.expect.iter().map(|(kind, _)| *kind)).collect();
-    for kind in Kind::ALL {
+    for kind in Kind::ALL.iter().copied() {
         assert_ne!(said.contains(&kind), NOT_YET.contains(&kind), "{kind:?}");
     }
     let nothing = all.iter().filter(|scenario| scenario.expect.is_empty()).count();
@@ -138,4 +138,13 @@ fn a_diagnosis_that_says_nothing_misses_all_and_is_never_wrong() {
     assert_eq!((matrix.wrong, matrix.attributed_right, matrix.too_general), (0, 0, 0));
     assert_eq!(matrix.missed, few.iter().map(|one| one.expect.len()).sum::<usize>());
     assert_eq!(matrix.abstained_right, few.iter().filter(|one| one.expect.is_empty()).count());
+}
+
+#[test]
+fn what_the_product_makes_of_them() {
+    let matrix = Matrix::of(&scenarios::all(), SEED, meantime_tests::fleet::diagnosis::words);
+    println!("{matrix}");
+    for line in &matrix.lines {
+        println!("{line}");
+    }
 }

@@ -54,7 +54,8 @@ pub fn declared(source: &TimeSource) -> Result<Declared, ConvertError> {
     })
 }
 
-fn report(status: &NodeTimeStatus, limits: &Tolerances, seen: BootTime) -> Report {
+/// One agent's status, under these tolerances.
+pub fn report(status: &NodeTimeStatus, limits: &Tolerances, seen: BootTime) -> Report {
     // More than the schema takes: nobody of ours wrote that list.
     let told = if status.associations.len() > MAX_ASSOCIATIONS { &[][..] } else { &status.associations };
     let growth = status.error_bound_growth_nanoseconds_per_second.filter(|growth| *growth >= 0);

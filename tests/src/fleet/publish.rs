@@ -12,10 +12,11 @@ use meantime_agent::supervise::profile::ClockControl;
 use meantime_core::chrony::ChronyVersion;
 use meantime_core::diagnose::fleet::Peer;
 use meantime_core::ledger::Fence;
-use meantime_core::observation::ClockProfile;
+use meantime_core::observation::{Answer, ClockProfile};
 use meantime_core::units::Nanos;
 use meantime_crds::common::Condition;
 use meantime_crds::nodetime::{HealthWord, NodeTimeStatus, Reachability, ToldRole};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a lying agent claims.
@@ -87,6 +88,14 @@ fn report(host: &Host, looked: Looked) -> Report {
         (false, ClockProfile::Real) => ClockControl::Steering,
         (false, ClockProfile::Virtual) => ClockControl::Observing,
     };
+    let troubles = match &looked.observation.answer {
+        Answer::Full { associations, .. } => associations
+            .iter()
+            .enumerate()
+            .filter_map(|(index, seen)| Some((index, *looked.trouble.get(seen.source.as_ref()?)?)))
+            .collect(),
+        Answer::Nothing { .. } => BTreeMap::new(),
+    };
     Report {
         boot_id: host.boot_id.clone(),
         generation: Some(1),
@@ -99,6 +108,7 @@ fn report(host: &Host, looked: Looked) -> Report {
         judged: Some((looked.observation, looked.verdict)),
         failover: host.memory.clone(),
         sights: looked.sights,
+        troubles,
         asked: Vec::new(),
         overlay_hash: None,
         max_offset: host.plan.tolerances.max_offset,
