@@ -5,6 +5,7 @@ use super::digest::{Digest, Reporter, domain};
 use super::finding::{Kind, Subject};
 use super::fleet::{Heard, Node};
 use super::reach::Cut;
+use crate::conditions::{ConditionKind, Status};
 use crate::source::Timescale;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,33 +25,27 @@ pub(super) fn competing(digest: &Digest<'_>) -> Vec<Claim> {
     digest.reporters.iter().filter(competes).map(one).collect()
 }
 
-/// Too few roots among a node's usable voters; not of nodes whose sources are away for a reason that is told.
-pub(super) fn voters(digest: &Digest<'_>, cut: &Cut<'_>, told: &BTreeSet<String>) -> Vec<Claim> {
-    let roots = |reporter: &Reporter<'_>| {
-        let usable = reporter.report.views.iter().filter(|view| view.usable && !view.rejected);
-        let root = |source: &str| digest.fleet.sources.get(source).map(|one| one.independence.clone());
-        usable.filter_map(|view| root(&view.source)).collect::<BTreeSet<_>>().len()
+/// Too few roots among a node's usable voters. Not of nodes that are cut off, whose chronyd does not answer, or that
+/// believe nobody: their own trouble is another one.
+pub(super) fn voters(digest: &Digest<'_>, cut: &Cut<'_>) -> Vec<Claim> {
+    let few = |reporter: &&Reporter<'_>| {
+        let views = &reporter.report.views;
+        let down = reporter.report.status(ConditionKind::TimeDaemonDown) != Some(Status::False);
+        let rejected = views.iter().filter(|view| view.rejected).count();
+        let usable = views.iter().filter(|view| view.usable && !view.rejected);
+        let root = |source: &str| digest.fleet.sources.get(source).map(|one| one.independence.as_str());
+        let roots: BTreeSet<&str> = usable.filter_map(|view| root(&view.source)).collect();
+        let knows = !down && !views.is_empty() && rejected * 2 <= views.len();
+        knows && !cut.excused.contains(reporter.name) && roots.len() < VOTERS
     };
-    let few: Vec<Reporter<'_>> = digest
-        .reporters
-        .iter()
-        .copied()
-        .filter(|one| !cut.excused.contains(one.name) && !told.contains(one.name) && roots(one) < VOTERS)
-        .collect();
-    let claim = |subject, few: &[Reporter<'_>]| Claim {
+    let claim = |reporter: &Reporter<'_>| Claim {
         kind: Kind::TooFewIndependentVoters,
-        subject,
-        coverage: digest.coverage(few),
-        evidence: vec![format!(
-            "{} nodes have fewer than {VOTERS} usable voters of different roots",
-            few.len()
-        )],
-        nodes: few.iter().map(|one| one.name.to_owned()).collect(),
+        subject: Subject::Node(reporter.name.to_owned()),
+        coverage: digest.coverage(&[*reporter]),
+        evidence: vec![format!("{} has fewer than {VOTERS} usable voters of different roots", reporter.name)],
+        nodes: vec![reporter.name.to_owned()],
     };
-    if few.len() >= 2 && few.len() == digest.reporters.len() {
-        return vec![claim(Subject::Cluster, &few)];
-    }
-    few.iter().map(|one| claim(Subject::Node(one.name.to_owned()), std::slice::from_ref(one))).collect()
+    digest.reporters.iter().filter(few).map(claim).collect()
 }
 
 /// Nodes that are compared follow different timescales.
@@ -95,13 +90,6 @@ pub(super) fn silent(digest: &Digest<'_>) -> Vec<Claim> {
             .iter()
             .any(|one| one.report.peers.iter().any(|peer| peer.node == name && peer.answers))
     };
-    let asked = |name: &str| {
-        digest
-            .reporters
-            .iter()
-            .filter(|one| one.report.peers.iter().any(|peer| peer.node == name && peer.ever))
-            .count()
-    };
     for (domain, nodes) in &domains {
         let all = nodes.len() >= 2 && nodes.iter().all(|(_, node)| quiet(node));
         if all && domains.len() >= 2 && !digest.reporters.is_empty() {
@@ -128,17 +116,11 @@ pub(super) fn silent(digest: &Digest<'_>) -> Vec<Claim> {
         if !quiet(node) || explained.contains(name.as_str()) {
             continue;
         }
-        let kind = if answered(name) {
-            Kind::ControlPlaneCut
-        } else if asked(name) >= 2 {
-            Kind::NodeIsolated
+        // Whom nobody hears may be cut off, dead or switched off: all the same from here.
+        let (kind, why) = if answered(name) {
+            (Kind::ControlPlaneCut, format!("{name} is not heard here, and answers its peers"))
         } else {
-            Kind::AgentSilent
-        };
-        let why = match kind {
-            Kind::ControlPlaneCut => format!("{name} is not heard here, and answers its peers"),
-            Kind::NodeIsolated => format!("{name} is not heard here, nor by {} peers", asked(name)),
-            _ => format!("{name} is not heard; what it is doing is not known"),
+            (Kind::AgentSilent, format!("{name} is not heard; what it is doing is not known"))
         };
         claims.push(Claim {
             kind,

@@ -22,9 +22,10 @@ struct Dissent<'f> {
     delay: Option<Nanos>,
 }
 
-/// What a node believes: the median of its usable views.
+/// What a node believes: the median of the views that it does not reject, usable or outvoted.
 fn believed(reporter: &Reporter<'_>) -> Option<Nanos> {
-    let usable = |view: &&View| view.usable && !view.rejected;
+    let usable =
+        |view: &&View| !view.rejected && !view.trouble.is_some_and(super::fleet::Trouble::is_silence);
     let mut offsets: Vec<Nanos> =
         reporter.report.views.iter().filter(usable).filter_map(|view| view.offset).collect();
     offsets.sort_unstable();
@@ -103,12 +104,15 @@ fn of_source<'f>(digest: &Digest<'f>, reporters: &[Reporter<'f>], source: &'f st
             .collect();
     }
     let amounts: Vec<(Nanos, Nanos)> = dissents.iter().filter_map(|one| Some((one.by?, one.half))).collect();
+    // Reports are minutes apart, and a liar may creep on meanwhile: the same way, and no more than twice as far.
+    let alike = |(by, half): &(Nanos, Nanos), (other, other_half): &(Nanos, Nanos)| {
+        let near = (*by - *other).abs() <= *half + *other_half;
+        near || ((by.0 > 0) == (other.0 > 0) && by.abs() <= other.abs().times(2))
+    };
     let same = amounts.len() == dissents.len()
-        && amounts.iter().all(|(by, half)| {
-            amounts.iter().all(|(other, other_half)| {
-                (*by - *other).abs() <= *half + *other_half + by.abs().scaled(1, 4)
-            })
-        });
+        && amounts
+            .iter()
+            .all(|one| amounts.first().is_some_and(|first| alike(one, first) && alike(first, one)));
     let shown = amounts.first().map_or_else(|| "an unknown amount".to_owned(), |(by, _)| (-*by).signed());
     let (kind, why) = if against.len() >= 2 && same {
         (

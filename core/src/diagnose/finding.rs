@@ -44,7 +44,7 @@ kinds! {
     PathAsymmetric,
     /// A node reaches none of its sources, others reach the same; how far it is cut off is not proven.
     NodeCutOff,
-    /// Neither sources nor peers answer it, nor is it heard by anybody.
+    /// It reaches the API server, and nobody else: neither sources nor peers answer it.
     NodeIsolated,
     /// Peers answer it on another port, sources on theirs do not.
     NtpBlockedOnNode,

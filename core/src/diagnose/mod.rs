@@ -136,8 +136,7 @@ fn claims(fleet: &Fleet) -> Vec<Claim> {
         claims.extend(dissent::claims(&digest, &cut, &wrong));
     }
     claims.extend(alone::timescales(&digest));
-    let told: BTreeSet<String> = claims.iter().flat_map(|claim| claim.nodes.clone()).collect();
-    claims.extend(alone::voters(&digest, &cut, &told));
+    claims.extend(alone::voters(&digest, &cut));
     most_specific(claims)
 }
 

@@ -6,7 +6,7 @@
 use super::claim::Claim;
 use super::digest::{Digest, Reporter};
 use super::finding::{Kind, Subject};
-use super::fleet::Trouble;
+use super::fleet::{Heard, Trouble};
 use crate::source::Scope;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,9 +38,7 @@ pub(super) fn cut<'f>(digest: &Digest<'f>) -> Cut<'f> {
     let heard: BTreeSet<&str> = digest
         .reporters
         .iter()
-        .flat_map(|reporter| {
-            reporter.sources().into_iter().filter(|source| reporter.hears(source) == Some(true))
-        })
+        .flat_map(|one| one.sources().into_iter().filter(|source| one.hears(source) == Some(true)))
         .collect();
     for (domain, reporters) in digest.by_domain() {
         let deaf: Vec<Reporter<'f>> = reporters.iter().copied().filter(Reporter::is_deaf).collect();
@@ -48,35 +46,48 @@ pub(super) fn cut<'f>(digest: &Digest<'f>) -> Cut<'f> {
         if deaf.len() == reporters.len() && deaf.len() >= 2 {
             if deaf.iter().any(shares) {
                 cut.whole(digest, domain, &deaf);
-            } else if deaf.iter().any(|one| one.report.peers.iter().any(|peer| peer.answers)) {
-                cut.uplink(digest, domain, &deaf, "no source answers, peers do");
             }
-            continue;
-        }
-        for reporter in deaf.into_iter().filter(|reporter| shares(reporter)) {
-            cut.node(digest, reporter);
+        } else {
+            for reporter in deaf.into_iter().filter(|reporter| shares(reporter)) {
+                cut.node(digest, reporter);
+            }
         }
         cut.outside(digest, domain, &reporters, &heard);
     }
+    cut.dark(digest);
     cut
+}
+
+/// Where a source stands, as one domain sees it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Inside,
+    Elsewhere,
+    Public,
 }
 
 impl<'f> Cut<'f> {
     fn node(&mut self, digest: &Digest<'f>, reporter: Reporter<'f>) {
-        let peers = &reporter.report.peers;
-        let answered = peers.iter().any(|peer| peer.answers);
-        let kind = if answered { Kind::NtpBlockedOnNode } else { Kind::NodeCutOff };
+        let peers = reporter.report.peers.iter().filter(|peer| peer.ever);
+        let answers: Vec<bool> = peers.map(|peer| peer.answers).collect();
+        let (kind, more) = match (answers.contains(&true), answers.is_empty()) {
+            (true, _) => (
+                Kind::NtpBlockedOnNode,
+                "its peers answer it on their own port: only the way to port 123 is closed",
+            ),
+            (false, false) => (Kind::NodeIsolated, "nor does any of its peers answer it"),
+            (false, true) => (Kind::NodeCutOff, "it has no peers that could tell how far it is cut off"),
+        };
         let sources = reporter.sources();
-        let mut evidence = vec![format!(
-            "{} hears none of its {} sources, other nodes hear {}",
-            reporter.name,
-            sources.len(),
-            list(sources.iter().copied()),
-        )];
-        if answered {
-            evidence
-                .push("its peers answer it on their own port: only the way to port 123 is closed".to_owned());
-        }
+        let evidence = vec![
+            format!(
+                "{} hears none of its {} sources, other nodes hear {}",
+                reporter.name,
+                sources.len(),
+                list(sources.iter().copied()),
+            ),
+            more.to_owned(),
+        ];
         self.excused.insert(reporter.name);
         self.claims.push(Claim {
             kind,
@@ -89,19 +100,15 @@ impl<'f> Cut<'f> {
 
     /// Every node of a domain is deaf, and others hear what they asked.
     fn whole(&mut self, digest: &Digest<'f>, domain: &'f str, deaf: &[Reporter<'f>]) {
-        let zones: BTreeSet<Option<&str>> = deaf.iter().map(|one| one.node.zone.as_deref()).collect();
-        let inside = deaf.iter().flat_map(Reporter::sources).any(|source| {
-            let declared = digest.fleet.sources.get(source);
-            declared
-                .is_some_and(|declared| declared.zone.is_some() && zones.contains(&declared.zone.as_deref()))
-        });
-        let (kind, subject) = match zones.first() {
-            Some(Some(zone)) if zones.len() == 1 && *zone == domain => {
-                // What stands inside should answer whoever is only cut off from outside.
-                let kind = if inside { Kind::ZoneSilent } else { Kind::ZoneCut };
-                (kind, Subject::Zone(domain.to_owned()))
-            }
-            _ => (Kind::UplinkLost, Subject::Egress(domain.to_owned())),
+        let inside = deaf
+            .iter()
+            .flat_map(Reporter::sources)
+            .any(|source| place(digest, deaf, source) == Place::Inside);
+        let (kind, subject) = match zone(deaf) {
+            // What stands inside should answer whoever is only cut off from outside.
+            Some(zone) if inside => (Kind::ZoneSilent, Subject::Zone(zone.to_owned())),
+            Some(zone) => (Kind::ZoneCut, Subject::Zone(zone.to_owned())),
+            None => (Kind::UplinkLost, Subject::Egress(domain.to_owned())),
         };
         self.excused.extend(deaf.iter().map(|one| one.name));
         self.claims.push(Claim {
@@ -116,19 +123,7 @@ impl<'f> Cut<'f> {
         });
     }
 
-    fn uplink(&mut self, digest: &Digest<'f>, domain: &'f str, reporters: &[Reporter<'f>], why: &str) {
-        self.claims.push(Claim {
-            kind: Kind::UplinkLost,
-            subject: Subject::Egress(domain.to_owned()),
-            coverage: digest.coverage(reporters),
-            evidence: vec![why.to_owned()],
-            nodes: names(reporters),
-        });
-        let sources = reporters.iter().flat_map(Reporter::sources);
-        self.explained.extend(sources.map(|source| (domain, source)));
-    }
-
-    /// A domain that hears what is inside and nothing of at least two roots outside.
+    /// A domain that hears what is near and nothing from further out: a whole zone, or its way to the public ones.
     fn outside(
         &mut self,
         digest: &Digest<'f>,
@@ -138,42 +133,109 @@ impl<'f> Cut<'f> {
     ) {
         let reporters: Vec<Reporter<'f>> =
             all.iter().copied().filter(|one| !self.excused.contains(one.name)).collect();
-        let mut outside: BTreeMap<&str, bool> = BTreeMap::new();
-        let mut inside = false;
+        if reporters.len() < 2 {
+            return;
+        }
+        // Heard, silent: by where they stand.
+        let (mut near, mut site, mut public) = ((vec![], vec![]), (vec![], vec![]), (vec![], vec![]));
         for source in reporters.iter().flat_map(Reporter::sources).collect::<BTreeSet<_>>() {
-            let Some(declared) = digest.fleet.sources.get(source) else { continue };
             let votes: Vec<bool> = reporters.iter().filter_map(|one| one.hears(source)).collect();
             if votes.is_empty() {
                 continue;
             }
             let silent = votes.iter().filter(|hears| !**hears).count();
-            let zones: BTreeSet<Option<&str>> =
-                reporters.iter().map(|one| one.node.zone.as_deref()).collect();
-            let near = declared.scope != Scope::Public
-                && (declared.zone.as_deref().is_some_and(|zone| zones.contains(&Some(zone)))
-                    || (declared.zone.is_none() && declared.scope == Scope::Local));
-            if near {
-                inside |= silent < votes.len();
-            } else {
-                outside.insert(source, nearly_all(silent, votes.len()));
-            }
+            let side = match place(digest, &reporters, source) {
+                Place::Inside => &mut near,
+                Place::Elsewhere => &mut site,
+                Place::Public => &mut public,
+            };
+            if nearly_all(silent, votes.len()) { side.1.push(source) } else { side.0.push(source) }
         }
-        let roots: BTreeSet<&str> = outside
-            .keys()
-            .filter_map(|source| Some(digest.fleet.sources.get(*source)?.independence.as_str()))
-            .collect();
-        let lost = roots.len() >= 2 && outside.values().all(|silent| *silent);
-        let elsewhere = outside.keys().any(|source| heard.contains(source));
-        // Where another way out tried the same and failed too, it may be the sources.
-        let alone = digest.domains().len() == 1 || elsewhere;
-        if lost && inside && alone && reporters.len() >= 2 {
-            let why = format!(
-                "nothing from outside answers ({}), what is inside does",
-                list(outside.keys().copied())
-            );
-            self.uplink(digest, domain, &reporters, &why);
+        let elsewhere = |sources: &[&str]| sources.iter().any(|source| heard.contains(source));
+        let alone = digest.domains().len() == 1;
+        let outer: Vec<&'f str> = site.1.iter().chain(&public.1).copied().collect();
+        let cut_off = site.0.is_empty() && public.0.is_empty() && !site.1.is_empty() && !near.0.is_empty();
+        let coverage = digest.coverage(&reporters);
+        let nodes = names(&reporters);
+        let claim = |kind, subject, sources: &[&str]| Claim {
+            kind,
+            subject,
+            coverage,
+            evidence: vec![format!(
+                "nothing from outside answers ({}), what is inside does ({})",
+                list(sources.iter().copied()),
+                list(near.0.iter().chain(&site.0).copied())
+            )],
+            nodes: nodes.clone(),
+        };
+        if let Some(zone) = zone(&reporters)
+            && cut_off
+            && roots(digest, &outer) >= 2
+            && elsewhere(&outer)
+        {
+            self.claims.push(claim(Kind::ZoneCut, Subject::Zone(zone.to_owned()), &outer));
+            self.explained.extend(outer.iter().map(|source| (domain, *source)));
+            self.hidden(digest, zone);
+        } else if public.0.is_empty()
+            && roots(digest, &public.1) >= 2
+            && !(near.0.is_empty() && site.0.is_empty())
+            && (alone || elsewhere(&public.1))
+        {
+            self.claims.push(claim(Kind::UplinkLost, Subject::Egress(domain.to_owned()), &public.1));
+            self.explained.extend(public.1.iter().map(|source| (domain, *source)));
         }
     }
+
+    /// Zones whose agents are all silent: what stands there is as unheard as they are.
+    fn dark(&mut self, digest: &Digest<'f>) {
+        let mut zones: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for node in digest.fleet.nodes.values() {
+            if let Some(zone) = &node.zone {
+                let counts = zones.entry(zone).or_default();
+                counts.0 += usize::from(matches!(node.heard, Heard::Silent(_)));
+                counts.1 += 1;
+            }
+        }
+        for (zone, (silent, all)) in zones {
+            if silent == all && all >= 2 {
+                self.hidden(digest, zone);
+            }
+        }
+    }
+
+    /// What stands in that zone cannot be heard from outside it.
+    fn hidden(&mut self, digest: &Digest<'f>, zone: &str) {
+        for reporter in digest.reporters.iter().filter(|one| one.node.zone.as_deref() != Some(zone)) {
+            for source in reporter.sources() {
+                let there = digest.fleet.sources.get(source).and_then(|declared| declared.zone.as_deref());
+                if there == Some(zone) {
+                    self.explained.insert((reporter.domain, source));
+                }
+            }
+        }
+    }
+}
+
+/// The one zone that these are all of.
+fn zone<'f>(reporters: &[Reporter<'f>]) -> Option<&'f str> {
+    let zones: BTreeSet<Option<&'f str>> = reporters.iter().map(|one| one.node.zone.as_deref()).collect();
+    zones.first().copied().flatten().filter(|_| zones.len() == 1)
+}
+
+fn place(digest: &Digest<'_>, reporters: &[Reporter<'_>], source: &str) -> Place {
+    let Some(declared) = digest.fleet.sources.get(source) else { return Place::Public };
+    let here = |zone: &str| reporters.iter().any(|one| one.node.zone.as_deref() == Some(zone));
+    match (declared.scope, declared.zone.as_deref()) {
+        (Scope::Public, _) => Place::Public,
+        (_, Some(zone)) if here(zone) => Place::Inside,
+        (Scope::Local, None) => Place::Inside,
+        _ => Place::Elsewhere,
+    }
+}
+
+fn roots(digest: &Digest<'_>, sources: &[&str]) -> usize {
+    let root = |source: &&str| Some(digest.fleet.sources.get(*source)?.independence.as_str());
+    sources.iter().filter_map(root).collect::<BTreeSet<_>>().len()
 }
 
 /// Sources that do not answer those who can be believed.
@@ -220,12 +282,20 @@ fn of_source<'f>(digest: &Digest<'f>, cut: &Cut<'f>, source: &'f str) -> Vec<Cla
         nodes: names(nodes),
     };
     let whole = || Subject::Source(source.to_owned());
+    let is_public =
+        |source: &str| digest.fleet.sources.get(source).is_some_and(|one| one.scope == Scope::Public);
+    let public = is_public(source);
     if silent.len() == domains.len() {
-        let (kind, why) = if refused && everybody.len() >= 2 {
+        let (kind, why) = if refused {
             (
                 Kind::SourceDead,
                 format!("the host of {source} says that nobody listens, to {} nodes", missing.len()),
             )
+        } else if public && nobody_hears_any(digest, is_public) {
+            let why = format!(
+                "{source} answers nobody, nor does any other public source: every way out may be closed"
+            );
+            (Kind::SourceUnusable, why)
         } else if reach_others >= 2 {
             let why = format!(
                 "{source} answers none of {} nodes in {} domains, which reach others",
@@ -249,8 +319,18 @@ fn of_source<'f>(digest: &Digest<'f>, cut: &Cut<'f>, source: &'f str) -> Vec<Cla
         let why =
             format!("{source} answers none of {} nodes here, and {} elsewhere", miss.len(), heard.len());
         let subject = Subject::SourceFrom { source: source.to_owned(), egress: (*domain).to_owned() };
-        claim(Kind::SourceUnreachableFromEgress, subject, why, miss)
+        // Nobody but chronyd may ask a public one: blocked and refused by kiss look alike.
+        let kind = if public { Kind::SourceUnusable } else { Kind::SourceUnreachableFromEgress };
+        claim(kind, subject, why, miss)
     };
     // One node alone in its domain cannot tell its own filter from the domain's.
     silent.iter().filter(|(_, miss)| miss.len() >= 2).map(from).collect()
+}
+
+/// None of at least two such sources is heard by anybody.
+fn nobody_hears_any(digest: &Digest<'_>, is_such: impl Fn(&str) -> bool) -> bool {
+    let all: BTreeSet<&str> =
+        digest.reporters.iter().flat_map(Reporter::sources).filter(|one| is_such(one)).collect();
+    let heard = |source: &&str| digest.reporters.iter().any(|one| one.hears(source) == Some(true));
+    all.len() >= 2 && !all.iter().any(heard)
 }

@@ -45,7 +45,7 @@ fn of_source<'f>(
     trouble: Trouble,
     kind: Kind,
     words: &str,
-) -> Option<Claim> {
+) -> Vec<Claim> {
     let mut domains: BTreeMap<&str, (Vec<Reporter<'f>>, usize)> = BTreeMap::new();
     for reporter in digest.reporters.iter().copied().filter(|one| !cut.excused.contains(one.name)) {
         let views: Vec<_> = reporter.views(source).collect();
@@ -69,24 +69,30 @@ fn of_source<'f>(
         .collect();
     let saying: Vec<Reporter<'f>> = says.iter().flat_map(|(_, yes)| yes.iter().copied()).collect();
     if saying.is_empty() || (saying.len() < 2 && users >= 2) {
-        return None;
+        return Vec::new();
     }
-    let all = says.len() == domains.len();
-    let subject = match says.as_slice() {
-        // A refusal is for whoever comes from there.
-        [(domain, _)] if !all && kind == Kind::RateLimited => {
-            Subject::SourceFrom { source: source.to_owned(), egress: (*domain).to_owned() }
-        }
-        _ if !all && says.len() * 2 <= domains.len() => return None,
-        _ => Subject::Source(source.to_owned()),
+    let silent = |domain: &str| {
+        digest.reporters.iter().any(|one| one.domain == domain && one.hears(source) == Some(false))
+            && !domains.contains_key(domain)
     };
+    // A refusal is for whoever comes from there; who hears nothing is not refused.
+    let all = says.len() == domains.len()
+        && !(kind == Kind::RateLimited && digest.domains().into_iter().any(silent));
     // That a name has no address one node alone cannot tell from its own resolver's trouble.
     let kind = if kind == Kind::NameUnresolved && saying.len() < 2 { Kind::SourceUnusable } else { kind };
-    Some(Claim {
+    let claim = |subject, saying: &[Reporter<'f>]| Claim {
         kind,
         subject,
-        coverage: digest.coverage(&saying),
+        coverage: digest.coverage(saying),
         evidence: vec![format!("{source} {words}: said by {} of {users} nodes that use it", saying.len())],
         nodes: saying.iter().map(|one| one.name.to_owned()).collect(),
-    })
+    };
+    if all {
+        return vec![claim(Subject::Source(source.to_owned()), &saying)];
+    }
+    let from = |(domain, yes): &(&str, Vec<Reporter<'f>>)| {
+        claim(Subject::SourceFrom { source: source.to_owned(), egress: (*domain).to_owned() }, yes)
+    };
+    // One node alone in its domain cannot tell its own trouble from the domain's; its own resolver says nothing of a name.
+    says.iter().filter(|(_, yes)| yes.len() >= 2 && kind != Kind::NameUnresolved).map(from).collect()
 }
