@@ -101,7 +101,13 @@ fn view(told: &AssociationStatus) -> Option<View> {
         Reachability::NeverAnswered | Reachability::Unresolved => (false, false),
         Reachability::Unknown => return None,
     };
+    let [offset, uncertainty, delay] =
+        [told.offset_nanoseconds, told.uncertainty_nanoseconds, told.delay_nanoseconds]
+            .map(|value| value.map(Nanos));
+    let spans = [uncertainty, delay];
     let impossible = told.unanswered < 0
+        || offset.is_some_and(|offset| !is_sane(offset))
+        || spans.into_iter().flatten().any(|span| !is_span(span))
         || told.usable && (!answers || role == meantime_core::snapshot::Role::Witness)
         || answers && trouble.is_some_and(meantime_core::diagnose::fleet::Trouble::is_silence);
     if impossible {
@@ -114,18 +120,10 @@ fn view(told: &AssociationStatus) -> Option<View> {
         rejected: told.rejected,
         trouble,
         ever,
-        offset: checked(told.offset_nanoseconds, is_sane)?,
-        uncertainty: checked(told.uncertainty_nanoseconds, is_span)?,
-        delay: checked(told.delay_nanoseconds, is_span)?,
+        offset,
+        uncertainty,
+        delay,
     })
-}
-
-/// The outer none = there is a value, and it is impossible.
-fn checked(value: Option<i64>, is_possible: fn(Nanos) -> bool) -> Option<Option<Nanos>> {
-    match value.map(Nanos) {
-        Some(value) if !is_possible(value) => None,
-        value => Some(value),
-    }
 }
 
 fn is_sane(offset: Nanos) -> bool {
