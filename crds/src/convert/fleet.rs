@@ -102,14 +102,15 @@ fn view(told: &AssociationStatus) -> Option<View> {
         Reachability::NeverAnswered | Reachability::Unresolved => (false, false),
         Reachability::Unknown => return None,
     };
+    let [offset, uncertainty, delay] =
+        [told.offset_nanoseconds, told.uncertainty_nanoseconds, told.delay_nanoseconds]
+            .map(|value| value.map(Nanos));
+    let spans = [uncertainty, delay];
     let impossible = told.unanswered < 0
+        || offset.is_some_and(|offset| !is_sane(offset))
+        || spans.into_iter().flatten().any(|span| !is_span(span))
         || told.usable && (!answers || role == meantime_core::snapshot::Role::Witness)
-        || answers && trouble.is_some_and(meantime_core::diagnose::fleet::Trouble::is_silence)
-        || told.offset_nanoseconds.is_some_and(|offset| !is_sane(Nanos(offset)))
-        || [told.uncertainty_nanoseconds, told.delay_nanoseconds]
-            .into_iter()
-            .flatten()
-            .any(|span| !is_span(Nanos(span)));
+        || answers && trouble.is_some_and(meantime_core::diagnose::fleet::Trouble::is_silence);
     if impossible {
         return None;
     }
@@ -120,9 +121,9 @@ fn view(told: &AssociationStatus) -> Option<View> {
         rejected: told.rejected,
         trouble,
         ever,
-        offset: told.offset_nanoseconds.map(Nanos),
-        uncertainty: told.uncertainty_nanoseconds.map(Nanos),
-        delay: told.delay_nanoseconds.map(Nanos),
+        offset,
+        uncertainty,
+        delay,
     })
 }
 
