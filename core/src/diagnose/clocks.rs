@@ -95,53 +95,95 @@ fn is_alone_with_it(one: &Reporter<'_>, right: usize, fine: &BTreeMap<&str, usiz
     vouched.count() >= own.len().min(2)
 }
 
-/// One node's measurement of a source: offset, half-width, the node, its limit.
-type Seen<'f> = (Nanos, Nanos, &'f str, Nanos);
-
-/// Two groups of nodes, each of one mind, apart by more than is tolerated.
+/// Two groups of nodes, each of one mind, apart by more than is tolerated: what two say of a source that both believe, or
+/// of each other. Who is tied to a node of the other group by any such measurement is of that group as well.
 pub(super) fn groups<'f>(digest: &Digest<'f>, cut: &Cut<'f>) -> Option<Claim> {
     let all: Vec<Reporter<'f>> =
         digest.reporters.iter().copied().filter(|one| !cut.excused.contains(one.name)).collect();
-    let mut seen: BTreeMap<&str, Vec<Seen<'f>>> = BTreeMap::new();
-    for one in &all {
-        for (source, offset, half) in one.offsets() {
-            seen.entry(source).or_default().push((offset, half, one.name, one.report.max_offset));
-        }
-    }
-    let mut best: Option<(Nanos, &str, Vec<&str>, Vec<&str>)> = None;
-    for (source, mut seen) in seen {
-        seen.sort_unstable();
-        let found = seen.windows(2).enumerate().filter_map(|(index, pair)| {
-            let [(low, low_half, _, limit), (high, high_half, _, other_limit)] = pair else { return None };
-            let gap = (*high - *low) - *low_half - *high_half;
-            (gap > (*limit).max(*other_limit)).then_some((gap, index + 1))
-        });
-        if let Some((gap, at)) = found.max() {
-            let (left, right) = seen.split_at(at);
-            let name = |one: &Seen<'f>| one.2;
-            let smaller = left.len().min(right.len());
-            if smaller >= 2
-                && smaller > most(digest.fleet.nodes.len())
-                && best.as_ref().is_none_or(|best| best.0 < gap)
-            {
-                best = Some((gap, source, left.iter().map(name).collect(), right.iter().map(name).collect()));
+    let mut ties = Ties::new(all.len());
+    let mut seen: BTreeMap<&str, Vec<(Nanos, Nanos, usize)>> = BTreeMap::new();
+    for (index, one) in all.iter().enumerate() {
+        for view in one.report.views.iter().filter(|view| !view.rejected) {
+            let silent = view.trouble.is_some_and(super::fleet::Trouble::is_silence);
+            if let (false, Some(offset), Some(half)) = (silent, view.offset, view.uncertainty) {
+                seen.entry(&view.source).or_default().push((offset, half, index));
             }
         }
     }
-    let (gap, source, behind, ahead) = best?;
-    let mut nodes: Vec<String> = behind.iter().chain(&ahead).map(|name| (*name).to_owned()).collect();
+    let limit = |one: usize, other: usize| all[one].report.max_offset.max(all[other].report.max_offset);
+    for measured in seen.values_mut() {
+        measured.sort_unstable();
+        for pair in measured.windows(2) {
+            let [(low, low_half, one), (high, high_half, other)] = pair else { continue };
+            ties.tie(*one, *other, *high - *low, *low_half + *high_half, limit(*one, *other));
+        }
+    }
+    let at: BTreeMap<&str, usize> = all.iter().enumerate().map(|(index, one)| (one.name, index)).collect();
+    for (index, one) in all.iter().enumerate() {
+        for peer in one.report.peers.iter().filter(|peer| peer.answers) {
+            if let (Some(other), Some(offset), Some(half)) =
+                (at.get(peer.node.as_str()), peer.offset, peer.uncertainty)
+            {
+                ties.tie(index, *other, offset, half, limit(index, *other));
+            }
+        }
+    }
+    let few = most(digest.fleet.nodes.len()).max(1);
+    let (gap, one, other) = ties.apart(few)?;
+    let name =
+        |members: &[usize]| members.iter().map(|index| all[*index].name.to_owned()).collect::<Vec<_>>();
+    let (left, right) = (name(&one), name(&other));
+    let evidence = vec![format!(
+        "{} nodes ({}) and {} nodes ({}) are at least {gap} apart, by sources that both believe or by each other's word",
+        left.len(),
+        left.join(", "),
+        right.len(),
+        right.join(", ")
+    )];
+    let mut nodes = [left, right].concat();
     nodes.sort_unstable();
-    Some(Claim {
-        kind: Kind::ClockGroupsDisagree,
-        subject: Subject::Cluster,
-        coverage: digest.coverage(&all),
-        evidence: vec![format!(
-            "measured against {source}, {} nodes ({}) and {} nodes ({}) are at least {gap} apart",
-            behind.len(),
-            behind.join(", "),
-            ahead.len(),
-            ahead.join(", ")
-        )],
-        nodes,
-    })
+    let coverage = digest.coverage(&all);
+    Some(Claim { kind: Kind::ClockGroupsDisagree, subject: Subject::Cluster, coverage, evidence, nodes })
+}
+
+/// Who is of one mind with whom (union-find), and who is measured to be far from whom.
+struct Ties {
+    parent: Vec<usize>,
+    far: Vec<(Nanos, usize, usize)>,
+}
+
+impl Ties {
+    fn new(count: usize) -> Self {
+        Self { parent: (0..count).collect(), far: Vec::new() }
+    }
+    fn root(&self, mut at: usize) -> usize {
+        while self.parent[at] != at {
+            at = self.parent[at];
+        }
+        at
+    }
+    /// One measurement of how far two are apart.
+    fn tie(&mut self, one: usize, other: usize, apart: Nanos, half: Nanos, limit: Nanos) {
+        let apart = apart.abs();
+        if apart + half <= limit {
+            let (one, other) = (self.root(one), self.root(other));
+            self.parent[one.max(other)] = one.min(other);
+        } else if apart - half > limit {
+            self.far.push((apart - half, one, other));
+        }
+    }
+    /// The two groups furthest apart, each of at least two nodes and more than `few`.
+    fn apart(&self, few: usize) -> Option<(Nanos, Vec<usize>, Vec<usize>)> {
+        let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for at in 0..self.parent.len() {
+            members.entry(self.root(at)).or_default().push(at);
+        }
+        let group =
+            |at: usize| members.get(&self.root(at)).filter(|group| group.len() >= 2 && group.len() > few);
+        let split = |(gap, one, other): &(Nanos, usize, usize)| {
+            let (left, right) = (group(*one)?, group(*other)?);
+            (left != right).then(|| (*gap, left.clone(), right.clone()))
+        };
+        self.far.iter().filter_map(split).max()
+    }
 }

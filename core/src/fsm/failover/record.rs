@@ -217,7 +217,10 @@ impl Switch {
         let next = match &self.verification {
             Verification::Waiting => {
                 let other = scene.following.filter(|name| self.from.as_deref() != Some(*name));
-                let there = self.toward.is_none() || self.toward == scene.following_order;
+                // One that only votes is none of those that were left either: below 4.4 chronyd may turn to it.
+                let there = self.toward.is_none()
+                    || self.toward == scene.following_order
+                    || scene.following_order.is_none();
                 let Some(other) = other.filter(|_| there && scene.stamp != self.stamp) else { return };
                 self.to = Some(other.to_owned());
                 self.duration = Some(now - self.since);

@@ -80,7 +80,11 @@ impl Story {
             now,
             wall: WallTime(7),
             following: Some(self.following),
-            following_order: Some(if matches!(self.following, "s1" | "s2") { 1 } else { 2 }),
+            following_order: match self.following {
+                "s1" | "s2" => Some(1),
+                "s5" => None,
+                _ => Some(2),
+            },
             stamp: self.stamp,
             name: &name,
             check: &check,
@@ -237,6 +241,17 @@ fn a_dead_order_counts_toward_the_one_that_drives_next() {
     story.run(1);
     assert_eq!(story.newest().to.as_deref(), Some("s3"));
     assert_eq!(story.newest().evidence, "s1 does not answer");
+}
+
+/// Below 4.4 no standby gets `prefer`: chronyd may turn to one that only votes.
+#[test]
+fn one_that_only_votes_completes_a_switch() {
+    let mut story = Story::new();
+    (story.unanswered, story.both) = (1, true);
+    story.run(3);
+    story.following = "s5";
+    story.run(1);
+    assert_eq!(story.newest().to.as_deref(), Some("s5"));
 }
 
 #[test]
