@@ -139,3 +139,13 @@ fn a_diagnosis_that_says_nothing_misses_all_and_is_never_wrong() {
     assert_eq!(matrix.missed, few.iter().map(|one| one.expect.len()).sum::<usize>());
     assert_eq!(matrix.abstained_right, few.iter().filter(|one| one.expect.is_empty()).count());
 }
+
+#[test]
+#[ignore = "for reading: what the last moment of each scenario looks like to an operator"]
+fn print_what_is_seen() {
+    for (scenario, seen) in ran() {
+        if let Some(last) = seen.last().filter(|last| last.nodes.len() < 100) {
+            println!("{} {:?}\n{last}", scenario.name, scenario.expect);
+        }
+    }
+}
