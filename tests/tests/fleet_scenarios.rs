@@ -8,7 +8,7 @@ use meantime_crds::nodetime::NodeTimeStatus;
 use meantime_tests::fleet::matrix::Matrix;
 use meantime_tests::fleet::run::run;
 use meantime_tests::fleet::scenarios::{self, Scenario};
-use meantime_tests::fleet::seen::{Seen, SeenNode};
+use meantime_tests::fleet::seen::{Said, Seen, SeenNode};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Any one: the scenarios must hold for each.
@@ -81,6 +81,38 @@ fn labels_speak_of_what_is_there() {
             assert!(known, "{}: no {subject:?}", scenario.name);
         }
     }
+}
+
+/// What looks alike from everywhere carries one label: else a rule could only be right by chance.
+#[test]
+fn what_cannot_be_told_apart_has_one_label() {
+    let all = scenarios::all();
+    let of = |name: &str| all.iter().find(|one| one.name == name).unwrap();
+    for (one, other) in [
+        ("agent-gone", "node-without-power"),
+        ("zone-without-power", "zone-cut-and-unheard"),
+        ("public-source-silent-at-one-egress", "public-rate-limit-at-one-egress"),
+    ] {
+        assert_eq!(of(one).expect, of(other).expect, "{one}, {other}");
+        let views = |scenario: &Scenario| -> Vec<String> {
+            let seen = run(&scenario.world(SEED));
+            let fresh = nodes(&seen).filter(|(_, node)| node.heard == Heard::Fresh);
+            fresh
+                .map(|(name, node)| format!("{name} {:?}", node.said.as_ref().map(|said| words(said))))
+                .collect()
+        };
+        assert_eq!(views(of(one)), views(of(other)), "{one}, {other}: they can be told apart");
+    }
+}
+
+/// What one agent says of its sources and peers, without figures.
+fn words(said: &Said) -> Vec<String> {
+    let sources = said.status.associations.iter().map(|one| {
+        let source = one.source.clone().unwrap_or_default();
+        let trouble = said.trouble.get(&source);
+        format!("{source} {} {} {:?} {trouble:?}", one.usable, one.rejected, one.reachability)
+    });
+    sources.chain(said.peers.iter().map(|one| format!("{} {}", one.node, one.answers))).collect()
 }
 
 /// One run of everything for all that is asked of statuses: three thousand nodes are not simulated twice.

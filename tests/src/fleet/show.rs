@@ -2,7 +2,7 @@
 //! rule reads it.
 
 use super::seen::{SeenNode, Snapshot};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -24,7 +24,9 @@ fn line(node: &SeenNode) -> String {
     let mut text = format!("{:?} {reasons} {}us", node.heard, micros(status.offset_nanoseconds));
     for one in &status.associations {
         let source = one.source.as_deref().unwrap_or("-");
-        text += &format!(
+        // Writing into a String cannot fail.
+        let _ = write!(
+            text,
             " [{source} {}{}{} {:?} {:?} {}+-{} d{}]",
             one.letter,
             if one.usable { "u" } else { "" },
@@ -38,7 +40,7 @@ fn line(node: &SeenNode) -> String {
     }
     for peer in &said.peers {
         let word = if peer.answers { "" } else { "!" };
-        text += &format!(" {word}{}:{}", peer.node, micros(peer.offset.map(|offset| offset.0)));
+        let _ = write!(text, " {word}{}:{}", peer.node, micros(peer.offset.map(|offset| offset.0)));
     }
     text
 }
