@@ -17,4 +17,5 @@ pub mod publish;
 pub mod run;
 pub mod scenarios;
 pub mod seen;
+mod show;
 pub mod world;

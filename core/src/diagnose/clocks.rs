@@ -8,6 +8,7 @@ use super::digest::{Digest, Reporter};
 use super::finding::{Kind, Subject};
 use super::reach::Cut;
 use crate::conditions::{ConditionKind, Reason, Status};
+use crate::snapshot::Role;
 use crate::units::Nanos;
 use std::collections::BTreeMap;
 
@@ -103,7 +104,7 @@ pub(super) fn groups<'f>(digest: &Digest<'f>, cut: &Cut<'f>) -> Option<Claim> {
     let mut ties = Ties::new(all.len());
     let mut seen: BTreeMap<&str, Vec<(Nanos, Nanos, usize)>> = BTreeMap::new();
     for (index, one) in all.iter().enumerate() {
-        for view in one.report.views.iter().filter(|view| !view.rejected) {
+        for view in one.report.views.iter().filter(|view| !view.rejected || view.role == Role::Witness) {
             let silent = view.trouble.is_some_and(super::fleet::Trouble::is_silence);
             if let (false, Some(offset), Some(half)) = (silent, view.offset, view.uncertainty) {
                 seen.entry(&view.source).or_default().push((offset, half, index));

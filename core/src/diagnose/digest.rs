@@ -1,7 +1,8 @@
 //! The fleet as the rules look at it: who may speak, from which failure domain, and what each hears at all.
 
-use super::finding::Coverage;
+use super::finding::{Coverage, Subject};
 use super::fleet::{Fleet, Node, Report, View};
+use crate::snapshot::Role;
 use crate::units::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,6 +81,13 @@ impl<'f> Digest<'f> {
             all.entry(reporter.domain).or_default().push(*reporter);
         }
         all
+    }
+    /// A source that nobody is steered by.
+    pub fn is_witness(&self, subject: &Subject) -> bool {
+        let (Subject::Source(name) | Subject::SourceFrom { source: name, .. }) = subject else {
+            return false;
+        };
+        self.reporters.iter().flat_map(|one| one.views(name)).all(|view| view.role == Role::Witness)
     }
     /// Whether so few speak that nothing can be said of others: of several nodes at least two, of five and more a
     /// third.

@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Copy, Debug)]
 struct Dissent<'f> {
     reporter: Reporter<'f>,
+    /// Its agent says so itself; else its figures do.
+    rejected: bool,
     /// The source against those that this node believes; > 0 = the node is ahead of it.
     by: Option<Nanos>,
     half: Nanos,
@@ -50,10 +52,15 @@ fn of_source<'f>(digest: &Digest<'f>, reporters: &[Reporter<'f>], source: &'f st
             continue;
         }
         let entry = domains.entry(reporter.domain).or_default();
-        match answering.find(|view| view.rejected) {
+        let middle = believed(&reporter);
+        let by = |view: &View| view.offset.zip(middle).map(|(offset, middle)| offset - middle);
+        // A long round trip hides from the node itself how far off a source is; others with a shorter one may tell.
+        let far = |view: &View| by(view).is_some_and(|by| by.abs() > reporter.report.max_offset);
+        match answering.find(|view| view.rejected || far(view)) {
             Some(view) => entry.0.push(Dissent {
                 reporter,
-                by: view.offset.zip(believed(&reporter)).map(|(offset, middle)| offset - middle),
+                rejected: view.rejected,
+                by: by(view),
                 half: view.uncertainty.unwrap_or(Nanos::ZERO),
                 delay: view.delay,
             }),
@@ -87,10 +94,13 @@ fn of_source<'f>(digest: &Digest<'f>, reporters: &[Reporter<'f>], source: &'f st
     if against.len() < domains.len() {
         let explained = |one: &Dissent<'_>| {
             let grown = one.delay.zip(best).map(|(delay, best)| delay - best);
-            one.by.zip(grown).is_some_and(|(by, grown)| by.abs() <= grown.half_up() + one.half)
+            // What speaks of the source and not of the way to it.
+            let rest = one.half - one.delay.unwrap_or(Nanos::ZERO).half_up();
+            one.by.zip(grown).is_some_and(|(by, grown)| by.abs() <= grown.half_up() + rest.max(Nanos::ZERO))
         };
         return against
             .iter()
+            .filter(|(_, no)| no.iter().all(explained) || no.iter().all(|one| one.rejected))
             .map(|(domain, no)| {
                 let subject = Subject::SourceFrom { source: source.to_owned(), egress: (*domain).to_owned() };
                 if no.iter().all(explained) {
@@ -102,6 +112,9 @@ fn of_source<'f>(digest: &Digest<'f>, reporters: &[Reporter<'f>], source: &'f st
                 }
             })
             .collect();
+    }
+    if !dissents.iter().all(|one| one.rejected) {
+        return Vec::new();
     }
     let amounts: Vec<(Nanos, Nanos)> = dissents.iter().filter_map(|one| Some((one.by?, one.half))).collect();
     // Reports are minutes apart, and a liar may creep on meanwhile: the same way, and no more than twice as far.

@@ -128,14 +128,17 @@ fn claims(fleet: &Fleet) -> Vec<Claim> {
     let faulty = clocks::faulty(&digest, &cut);
     let wrong: BTreeSet<String> = faulty.iter().flat_map(|claim| claim.nodes.clone()).collect();
     claims.extend(faulty);
-    let groups = clocks::groups(&digest, &cut);
-    // Two groups reject each other's sources: who lies is then not known.
-    let split = groups.is_some();
-    claims.extend(groups);
-    if !split {
-        claims.extend(dissent::claims(&digest, &cut, &wrong));
+    let scales = alone::timescales(&digest);
+    // Never across timescales.
+    let groups = clocks::groups(&digest, &cut).filter(|_| scales.is_none());
+    let mut dissents = dissent::claims(&digest, &cut, &wrong);
+    if groups.is_some() {
+        // A witness that one of two groups rejects is what told them apart.
+        dissents.retain(|claim| !digest.is_witness(&claim.subject));
     }
-    claims.extend(alone::timescales(&digest));
+    claims.extend(groups);
+    claims.extend(scales);
+    claims.extend(dissents);
     claims.extend(alone::voters(&digest, &cut));
     most_specific(claims)
 }

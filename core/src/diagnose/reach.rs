@@ -144,12 +144,12 @@ impl<'f> Cut<'f> {
                 continue;
             }
             let silent = votes.iter().filter(|hears| !**hears).count();
-            let side = match place(digest, &reporters, source) {
+            let pile = match place(digest, &reporters, source) {
                 Place::Inside => &mut near,
                 Place::Elsewhere => &mut site,
                 Place::Public => &mut public,
             };
-            if nearly_all(silent, votes.len()) { side.1.push(source) } else { side.0.push(source) }
+            if nearly_all(silent, votes.len()) { pile.1.push(source) } else { pile.0.push(source) }
         }
         let elsewhere = |sources: &[&str]| sources.iter().any(|source| heard.contains(source));
         let alone = digest.domains().len() == 1;

@@ -17,6 +17,8 @@ use std::net::IpAddr;
 const SAMPLES: usize = 12;
 /// chronyd's own floor.
 const FEWEST: usize = 3;
+/// chronyd's combinelimit.
+const COMBINE_LIMIT: i64 = 3;
 /// A sample further than this from the others is a jump: the regression drops the past.
 const JUMP: i64 = 3_000_000;
 
@@ -251,12 +253,19 @@ impl Daemon {
             .collect();
         let preferred: Vec<usize> = inside.iter().copied().filter(|index| prefers(*index)).collect();
         let candidates = if preferred.is_empty() { &inside } else { &preferred };
+        // chronyd leaves a source that has become far more distant than another, and does not combine it (combinelimit).
+        let width =
+            |index: usize| intervals.iter().find(|(one, ..)| *one == index).map_or(i64::MAX, |one| one.2);
+        let nearest = candidates.iter().copied().min_by_key(|index| width(*index));
+        let near = |index: usize| width(index) / COMBINE_LIMIT <= nearest.map_or(i64::MAX, width);
         let stale = |index: usize| self.lines[index].letter == Letter::Stale;
-        let keeps = self.selected.filter(|index| candidates.contains(index) || stale(*index));
-        let chosen = keeps.or_else(|| candidates.first().copied());
+        let keeps = self.selected.filter(|index| candidates.contains(index) && near(*index) || stale(*index));
+        let chosen = keeps.or(nearest);
+        let distant: Vec<usize> = candidates.iter().copied().filter(|index| !near(*index)).collect();
         for (index, ..) in &intervals {
             self.lines[*index].letter = match () {
                 () if !inside.contains(index) => Letter::Falseticker,
+                () if distant.contains(index) => Letter::NotCombined,
                 () if candidates.contains(index) => Letter::Combined,
                 () => Letter::OthersPreferred,
             };

@@ -194,7 +194,7 @@ impl Host {
             let index = line.server;
             let every = 1_u32 << (line.poll - 4).clamp(0, 10);
             let early = scene.tick - self.started < BURST;
-            if (scene.tick + self.index) % every != 0 && !early {
+            if !(scene.tick + self.index).is_multiple_of(every) && !early {
                 continue;
             }
             let path = scene.path(&self.machine, server);
@@ -212,7 +212,7 @@ impl Host {
                 None if served.kiss => line.miss(told(Trouble::Kissed)),
                 None => {
                     let jitter = server.jitter.0 + path.jitter.0;
-                    let each_way = (server.delay.0 + path.slow.0) / 2;
+                    let each_way = i64::midpoint(server.delay.0, path.slow.0);
                     let there = each_way + path.one_way.0 + self.noise.below(jitter);
                     let back = each_way + self.noise.below(jitter);
                     let against = self.raw - served.ahead.0 + (back - there) / 2;

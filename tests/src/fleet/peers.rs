@@ -68,7 +68,9 @@ impl Peers {
         for (asker, pairs) in self.pairs.iter_mut().enumerate() {
             if !scene.agent(machine(asker)) {
                 // Its memory goes with it.
-                pairs.iter_mut().for_each(|pair| (pair.ever, pair.missed, pair.offset) = (false, 0, None));
+                for pair in pairs {
+                    (pair.ever, pair.missed, pair.offset) = (false, 0, None);
+                }
                 continue;
             }
             for pair in pairs {

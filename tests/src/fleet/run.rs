@@ -48,7 +48,9 @@ pub fn run(world: &World) -> Seen {
         if scene.beginning().any(|fault| *fault == Fault::OperatorRestart) {
             operator = tick;
             seen.trail.clear();
-            voices.iter_mut().for_each(|voice| voice.written = None);
+            for voice in &mut voices {
+                voice.written = None;
+            }
         }
         for host in &mut hosts {
             host.run(&scene);
@@ -115,11 +117,10 @@ fn snapshot(scene: &Scene<'_>, publishers: &[Publisher], voices: &[Voice], opera
 fn heard(tick: u32, voice: Voice, operator: u32) -> Heard {
     let span = |since: u32| TICK.times(i64::from(tick - since));
     let out = voice.out.filter(|since| tick - since >= NOT_READY);
-    match (out, voice.written) {
-        (Some(_), Some(written)) => Heard::Silent(span(written)),
-        (Some(since), None) => Heard::Silent(span(since.max(operator))),
-        (None, Some(written)) if span(written) < OVERDUE => Heard::Fresh,
-        (None, Some(written)) => Heard::Silent(span(written)),
+    match (voice.written, out) {
+        (Some(written), None) if span(written) < OVERDUE => Heard::Fresh,
+        (Some(written), _) => Heard::Silent(span(written)),
+        (None, Some(since)) => Heard::Silent(span(since.max(operator))),
         (None, None) if span(operator) < OVERDUE => Heard::Starting,
         (None, None) => Heard::Silent(span(operator)),
     }

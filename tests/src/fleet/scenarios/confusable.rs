@@ -92,7 +92,7 @@ pub(super) fn all() -> Vec<Scenario> {
         .says(Kind::SourceLying, src("gps-a")),
         Scenario::new(
             "liar-all-paths-slower",
-            "off by 60 ms, and every path to it slower by 160: the path may be all of it",
+            "off by 80 ms, and every path to it slower by 160: the path may be all of it",
             |w| {
                 w.standard().fault(SlowOneWay(Who::All, source("gps-a"), Nanos::from_millis(160)));
             },

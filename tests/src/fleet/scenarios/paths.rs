@@ -84,7 +84,7 @@ pub(super) fn all() -> Vec<Scenario> {
             w.standard().fault(SlowOneWay(egress("b"), source("gps-a"), Nanos::from_millis(2)));
         })
         .all_well(),
-        Scenario::new("path-loses-half", "every other packet arrives: it answers, so nothing is unreachable", |w| {
+        Scenario::new("path-loses-a-third", "two of three packets arrive: it answers, so nothing is unreachable", |w| {
             w.standard().fault(Loss(zone("b"), source("gps-a"), 350));
         }),
         Scenario::new("pair-that-never-worked", "c never reached it, since its firewall stands: no evidence of anything", |w| {

@@ -78,7 +78,7 @@ pub(super) fn all() -> Vec<Scenario> {
         Scenario::new("two-liars-of-one-root", "two of seven lie alike; both are seen to, whatever they share", |w| {
             w.standard();
             for name in ["gps-x", "gps-y"] {
-                w.site(name, None).independence = "roof".to_owned();
+                "roof".clone_into(&mut w.site(name, None).independence);
                 w.fault(Ahead(name.into(), Nanos::from_millis(150), Who::All));
             }
         })
@@ -104,7 +104,7 @@ pub(super) fn all() -> Vec<Scenario> {
             w.small(3);
             w.servers.truncate(3);
             for server in &mut w.servers {
-                server.independence = "roof".to_owned();
+                "roof".clone_into(&mut server.independence);
             }
         })
         .says_each(Kind::TooFewIndependentVoters, [nd("n1"), nd("n2"), nd("n3")]),
