@@ -5,7 +5,7 @@ use meantime_core::conditions::ConditionKind;
 use meantime_core::diagnose::finding::Kind;
 use meantime_core::diagnose::fleet::Heard;
 use meantime_crds::nodetime::NodeTimeStatus;
-use meantime_tests::fleet::diagnosis::words;
+use meantime_tests::fleet::diagnosis;
 use meantime_tests::fleet::matrix::Matrix;
 use meantime_tests::fleet::run::run;
 use meantime_tests::fleet::scenarios::{self, Scenario};
@@ -175,14 +175,14 @@ fn a_diagnosis_that_says_nothing_misses_all_and_is_never_wrong() {
 
 #[test]
 fn what_the_product_makes_of_them() {
-    let matrix = Matrix::of(&scenarios::all(), SEED, words);
+    let matrix = Matrix::of(&scenarios::all(), SEED, diagnosis::words);
     println!("{matrix}");
     assert_eq!((matrix.wrong, matrix.missed, matrix.too_general), (0, 0, 0), "{}", matrix.lines.join("\n"));
     // Another noise proves the same.
     let few: Vec<Scenario> =
         scenarios::all().into_iter().filter(|one| one.name != "three-thousand-nodes").collect();
     for seed in 1..=4 {
-        let matrix = Matrix::of(&few, seed * 1_000, words);
+        let matrix = Matrix::of(&few, seed * 1_000, diagnosis::words);
         let lines = matrix.lines.join("\n");
         assert_eq!((matrix.wrong, matrix.missed, matrix.too_general), (0, 0, 0), "seed {seed}: {lines}");
     }

@@ -215,3 +215,18 @@ fn a_blink_is_not_told_and_what_ended_is_taken_back_later() {
     assert_eq!([at(&fleet, 0), at(&fleet, 9), at(&healthy, 10), at(&fleet, 11), at(&fleet, 20)], [0; 5]);
     assert_eq!([at(&fleet, 21), at(&healthy, 50), at(&healthy, 51)], [1, 1, 0]);
 }
+
+/// Law 2: silence of agents is no evidence against a source.
+#[test]
+fn too_few_reporters_say_nothing_of_sources() {
+    let mut fleet = fleet(&["a", "a", "b", "b", "c", "c", "c"]);
+    each(&mut fleet, &[], "s1", silent(Trouble::TimedOut));
+    assert_eq!(said(&fleet), [(Kind::SourceDead, source("s1"))]);
+    for name in ["n2", "n4", "n5", "n6", "n7"] {
+        fleet.nodes.get_mut(name).unwrap().heard = Heard::Silent(Nanos::from_secs(700));
+    }
+    assert!(
+        said(&fleet).iter().all(|(kind, _)| matches!(kind, Kind::AgentSilent | Kind::ZoneSilent)),
+        "two of seven"
+    );
+}
