@@ -55,8 +55,8 @@ fn at_least_eighty_with_names_of_their_own_and_a_reason_each() {
 fn every_word_has_a_scenario() {
     let all = scenarios::all();
     let said: BTreeSet<Kind> = all.iter().flat_map(|one| one.expect.iter().map(|(kind, _)| *kind)).collect();
-    for kind in Kind::ALL.iter().copied() {
-        assert_ne!(said.contains(&kind), NOT_YET.contains(&kind), "{kind:?}");
+    for kind in Kind::ALL {
+        assert_ne!(said.contains(kind), NOT_YET.contains(kind), "{kind:?}");
     }
     let nothing = all.iter().filter(|scenario| scenario.expect.is_empty()).count();
     assert!(nothing >= 20, "{nothing} scenarios where nothing is right");

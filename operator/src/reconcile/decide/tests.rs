@@ -468,7 +468,7 @@ fn healthy(world: &World, source: &str) -> (String, String) {
 #[test]
 fn what_all_nodes_prove_stands_in_the_sources_condition() {
     let (mut memory, mut world) = at_rest();
-    let seen = |lies: bool| {
+    let said = |lies: bool| {
         let one = |name: &str| {
             let rejected = lies && name == "a";
             json!({
@@ -484,18 +484,18 @@ fn what_all_nodes_prove_stands_in_the_sources_condition() {
     let mut pass = |world: &mut World, lies: bool, seat: Seat, second: i64| {
         sequence += 1;
         for name in ["n1", "n2"] {
-            report(world, name, sequence, ("True", "InTolerance"), &seen(lies));
+            report(world, name, sequence, ("True", "InTolerance"), &said(lies));
         }
         let decision = memory.decide(world, seat, at(second), wall());
         let found = decision.findings["SourceDisagrees"];
         finish(&mut memory, world, decision, at(second));
         (found, healthy(world, "a"))
     };
-    let word = |status: &str, reason: &str| (status.to_owned(), reason.to_owned());
-    assert_eq!(pass(&mut world, true, LEADING, 100), (0, word("False", "Falseticker")), "not yet held");
-    assert_eq!(pass(&mut world, true, LEADING, 111), (1, word("False", "SourceDisagrees")));
+    let told_as = |status: &str, reason: &str| (status.to_owned(), reason.to_owned());
+    assert_eq!(pass(&mut world, true, LEADING, 100), (0, told_as("False", "Falseticker")), "not yet held");
+    assert_eq!(pass(&mut world, true, LEADING, 111), (1, told_as("False", "SourceDisagrees")));
     let deaf = Seat { in_contact: false, ..LEADING };
-    assert_eq!(pass(&mut world, false, deaf, 200), (1, word("False", "SourceDisagrees")));
+    assert_eq!(pass(&mut world, false, deaf, 200), (1, told_as("False", "SourceDisagrees")));
     assert_eq!(pass(&mut world, false, LEADING, 201).0, 0);
-    assert_eq!(healthy(&world, "a"), word("True", "Agreeing"));
+    assert_eq!(healthy(&world, "a"), told_as("True", "Agreeing"));
 }
