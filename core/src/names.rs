@@ -22,8 +22,6 @@ pub const MANAGER_AGENT_STATUS: &str = "meantime-agent-status";
 
 /// A request by a person to one node: `<verb>/<id>`, on the NodeTime.
 pub const ANNOTATION_REQUEST: &str = "meantime.dev/request";
-/// Label of Nodes that share one way out (a NAT, a proxy); without it a zone is one.
-pub const LABEL_EGRESS: &str = "meantime.dev/egress";
 /// Well-known zone label of Nodes.
 pub const LABEL_ZONE: &str = "topology.kubernetes.io/zone";
 /// Name of the leader-election Lease, in the operator's namespace.

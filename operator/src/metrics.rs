@@ -30,13 +30,6 @@ pub struct StateLabel {
     pub status: &'static str,
 }
 
-/// What all nodes together prove.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct FindingLabel {
-    /// Its word: `SourceLying`, `ZoneCut`, …
-    pub finding: &'static str,
-}
-
 /// Cheap to clone: all clones are one set of counters.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
@@ -62,8 +55,6 @@ pub struct Metrics {
     pub nodes: Family<StateLabel, Gauge>,
     /// Agents that have fallen silent.
     pub silent: Gauge,
-    /// Findings that stand, by word.
-    pub findings: Family<FindingLabel, Gauge>,
     registry: Arc<std::sync::OnceLock<Registry>>,
 }
 
@@ -100,7 +91,6 @@ impl Metrics {
         registry.register("events", "Events by kind and outcome", self.events.clone());
         registry.register("nodes", "Nodes by status of TimeSynchronized", self.nodes.clone());
         registry.register("silent_agents", "Agents that have fallen silent", self.silent.clone());
-        registry.register("findings", "What all nodes together prove, by word", self.findings.clone());
         registry
     }
 

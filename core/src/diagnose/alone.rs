@@ -1,7 +1,7 @@
 //! What a node's own word is enough for, and agents that say nothing.
 
 use super::claim::Claim;
-use super::digest::{Digest, Reporter, domain};
+use super::digest::{Digest, Reporter};
 use super::finding::{Kind, Subject};
 use super::fleet::{Heard, Node};
 use super::reach::Cut;
@@ -82,7 +82,9 @@ pub(super) fn silent(digest: &Digest<'_>) -> Vec<Claim> {
     let mut explained: BTreeSet<&str> = BTreeSet::new();
     let mut domains: BTreeMap<&str, Vec<(&str, &Node)>> = BTreeMap::new();
     for (name, node) in &digest.fleet.nodes {
-        domains.entry(domain(node)).or_default().push((name, node));
+        if let Some(zone) = &node.zone {
+            domains.entry(zone).or_default().push((name, node));
+        }
     }
     let answered = |name: &str| {
         digest

@@ -35,12 +35,9 @@ fn is_right(reporter: &Reporter<'_>) -> bool {
 /// Nodes whose own clock is wrong, where others prove it.
 pub(super) fn faulty<'f>(digest: &Digest<'f>, cut: &Cut<'f>) -> Vec<Claim> {
     let right: Vec<Reporter<'f>> = digest.reporters.iter().copied().filter(is_right).collect();
-    let mut fine: BTreeMap<&str, usize> = BTreeMap::new();
-    for other in &right {
-        let limit = other.report.max_offset;
-        for (source, ..) in other.offsets().filter(|(_, offset, half)| offset.abs() <= limit.max(*half)) {
-            *fine.entry(source).or_default() += 1;
-        }
+    let mut fine: BTreeMap<&str, Vec<(Nanos, Nanos)>> = BTreeMap::new();
+    for (source, offset, half) in right.iter().flat_map(Reporter::offsets) {
+        fine.entry(source).or_default().push((offset.abs(), half));
     }
     let suspects: Vec<Reporter<'f>> = digest
         .reporters
@@ -54,9 +51,9 @@ pub(super) fn faulty<'f>(digest: &Digest<'f>, cut: &Cut<'f>) -> Vec<Claim> {
         *whole.entry(node.zone.as_deref()).or_insert(0_usize) += 1;
     }
     let too_many = suspects.len() > most(digest.fleet.nodes.len());
-    let zone_wide = suspects.first().is_some_and(|first| {
-        let zone = first.node.zone.as_deref();
-        let of_it = suspects.iter().filter(|one| one.node.zone.as_deref() == zone).count();
+    let zone_wide = suspects.iter().any(|one| {
+        let zone = one.node.zone.as_deref();
+        let of_it = suspects.iter().filter(|other| other.node.zone.as_deref() == zone).count();
         zone.is_some() && of_it >= 2 && whole.get(&zone) == Some(&of_it)
     });
     if too_many || zone_wide {
@@ -78,22 +75,26 @@ pub(super) fn faulty<'f>(digest: &Digest<'f>, cut: &Cut<'f>) -> Vec<Claim> {
     suspects.iter().map(claim).collect()
 }
 
-/// All its sources say the same of it, and at least two of them – or its only one – are found right by two nodes that
-/// are right themselves, or by all there are.
-fn is_alone_with_it(one: &Reporter<'_>, right: usize, fine: &BTreeMap<&str, usize>) -> bool {
+/// Two thirds of its sources say that it is off, the same way; and of those at least two – or its only one – are found
+/// right, within *its* limit, by two nodes that are right themselves, or by all there are.
+fn is_alone_with_it(one: &Reporter<'_>, right: usize, fine: &BTreeMap<&str, Vec<(Nanos, Nanos)>>) -> bool {
     let limit = one.report.max_offset;
     let own: Vec<(&str, Nanos, Nanos)> = one.offsets().collect();
-    let beyond = |ahead: bool| {
-        own.iter()
-            .filter(|(_, offset, half)| offset.abs() > limit.max(*half) && (offset.0 > 0) == ahead)
-            .count()
+    let beyond = |ahead: bool| -> Vec<&str> {
+        let off =
+            own.iter().filter(|(_, offset, half)| offset.abs() > limit.max(*half) && (offset.0 > 0) == ahead);
+        off.map(|(source, ..)| *source).collect()
     };
-    if own.is_empty() || beyond(true).max(beyond(false)) * 3 < own.len() * 2 {
+    let accusing = [beyond(true), beyond(false)].into_iter().max_by_key(Vec::len).unwrap_or_default();
+    if accusing.is_empty() || accusing.len() * 3 < own.len() * 2 {
         return false;
     }
     let enough = right.clamp(1, 2);
-    let vouched = own.iter().filter(|(source, ..)| fine.get(source).is_some_and(|nodes| *nodes >= enough));
-    vouched.count() >= own.len().min(2)
+    let vouched = accusing.iter().filter(|source| {
+        let of_it = fine.get(**source).into_iter().flatten();
+        of_it.filter(|(offset, half)| *offset <= limit.max(*half)).count() >= enough
+    });
+    vouched.count() >= accusing.len().min(2)
 }
 
 /// Two groups of nodes, each of one mind, apart by more than is tolerated: what two say of a source that both believe, or

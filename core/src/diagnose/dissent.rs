@@ -77,14 +77,12 @@ fn of_source<'f>(digest: &Digest<'f>, reporters: &[Reporter<'f>], source: &'f st
     if dissents.is_empty() || (dissents.len() < 2 && users >= 2) {
         return Vec::new();
     }
-    let nodes: Vec<String> = dissents.iter().map(|one| one.reporter.name.to_owned()).collect();
-    let speaking: Vec<Reporter<'f>> = dissents.iter().map(|one| one.reporter).collect();
-    let claim = |kind, subject, why: String| Claim {
+    let claim = |kind, subject, why: String, of: &[Dissent<'f>]| Claim {
         kind,
         subject,
-        coverage: digest.coverage(&speaking),
+        coverage: digest.coverage(&of.iter().map(|one| one.reporter).collect::<Vec<_>>()),
         evidence: vec![why],
-        nodes: nodes.clone(),
+        nodes: of.iter().map(|one| one.reporter.name.to_owned()).collect(),
     };
     let best: Option<Nanos> = domains
         .values()
@@ -94,21 +92,21 @@ fn of_source<'f>(digest: &Digest<'f>, reporters: &[Reporter<'f>], source: &'f st
     if against.len() < domains.len() {
         let explained = |one: &Dissent<'_>| {
             let grown = one.delay.zip(best).map(|(delay, best)| delay - best);
-            // What speaks of the source and not of the way to it.
-            let rest = one.half - one.delay.unwrap_or(Nanos::ZERO).half_up();
-            one.by.zip(grown).is_some_and(|(by, grown)| by.abs() <= grown.half_up() + rest.max(Nanos::ZERO))
+            // Half of it, and as much again for queues on both ways.
+            one.by.zip(grown).is_some_and(|(by, grown)| by.abs() <= grown.scaled(3, 4))
         };
         return against
             .iter()
+            .filter(|(_, no)| no.len() >= 2)
             .filter(|(_, no)| no.iter().all(explained) || no.iter().all(|one| one.rejected))
             .map(|(domain, no)| {
                 let subject = Subject::SourceFrom { source: source.to_owned(), egress: (*domain).to_owned() };
                 if no.iter().all(explained) {
                     let why = format!("{source} is off for {} nodes here alone, by no more than half of what its round trip grew by", no.len());
-                    claim(Kind::PathAsymmetric, subject, why)
+                    claim(Kind::PathAsymmetric, subject, why, no)
                 } else {
                     let why = format!("{source} is rejected by {} nodes here and believed elsewhere", no.len());
-                    claim(Kind::SourceDisagrees, subject, why)
+                    claim(Kind::SourceDisagrees, subject, why, no)
                 }
             })
             .collect();
@@ -139,5 +137,5 @@ fn of_source<'f>(digest: &Digest<'f>, reporters: &[Reporter<'f>], source: &'f st
     } else {
         (Kind::SourceDisagrees, format!("{source} is off by {shown} for {} of {users} nodes", dissents.len()))
     };
-    vec![claim(kind, Subject::Source(source.to_owned()), why)]
+    vec![claim(kind, Subject::Source(source.to_owned()), why, &dissents)]
 }

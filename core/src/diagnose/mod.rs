@@ -5,7 +5,7 @@
 //! what each agent published last and how fresh that is, and what is declared of the sources; and what was found before.
 //! **Out.** [`Finding`]s. **Must never** compare two machines' wall clocks (law 3): every offset here is one node's own
 //! measurement against a source that others measured too; take silence for evidence (law 2); or count heads where
-//! failure domains vote.
+//! failure domains vote. Half built: tested in simulation, asked by nobody yet (docs/findings.md).
 //!
 //! ```text
 //! fleet ─▶ who may speak ([`digest`]) ─▶ who is cut off ([`reach`]) ─▶ what sources say of themselves ([`words`])

@@ -230,3 +230,56 @@ fn too_few_reporters_say_nothing_of_sources() {
         "two of seven"
     );
 }
+
+/// Whoever tolerates five seconds cannot vouch for a source to one who tolerates fifty milliseconds.
+#[test]
+fn the_limit_is_the_suspects_own() {
+    let mut fleet = fleet(&["a", "a", "b", "b"]);
+    each(&mut fleet, &[], "*", |view| view.offset = Some(Nanos(1_000 * MS)));
+    for name in ["n2", "n3", "n4"] {
+        fleet.nodes.get_mut(name).unwrap().report.as_mut().unwrap().max_offset = Nanos::from_secs(5);
+    }
+    off(&mut fleet, &["n1"], Nanos(1_000 * MS));
+    assert!(said(&fleet).iter().all(|(kind, _)| *kind != Kind::NodeClockFaulty), "{:?}", said(&fleet));
+}
+
+/// Two of three suspects are all of zone b; 30 nodes would allow three.
+#[test]
+fn a_zone_is_not_faulty_whoever_else_is() {
+    let mut zones = vec!["a"; 28];
+    zones.extend(["b", "b"]);
+    let mut fleet = fleet(&zones);
+    off(&mut fleet, &["n1", "n29", "n30"], Nanos(120 * MS));
+    assert!(said(&fleet).iter().all(|(kind, _)| *kind != Kind::NodeClockFaulty), "{:?}", said(&fleet));
+}
+
+/// Nobody else ever heard it, and one node says that it is refused.
+#[test]
+fn one_nodes_word_kills_no_source() {
+    let mut fleet = fleet(&["a", "a", "b", "b"]);
+    each(&mut fleet, &[], "s4", |view| (view.usable, view.ever) = (false, false));
+    each(&mut fleet, &["n1"], "s4", |view| (view.ever, view.trouble) = (true, Some(Trouble::Refused)));
+    assert_eq!(said(&fleet), []);
+}
+
+/// One node of each of two zones rejects what the third zone believes.
+#[test]
+fn one_node_of_a_zone_is_not_the_zone() {
+    let mut fleet = fleet(&["a", "b", "c", "c"]);
+    each(&mut fleet, &["n1", "n2"], "s2", |view| {
+        (view.usable, view.rejected, view.offset) = (false, true, Some(Nanos(-200 * MS)));
+    });
+    assert_eq!(said(&fleet), []);
+}
+
+/// Without a zone there is no zone that is silent.
+#[test]
+fn unlabelled_nodes_are_no_zone() {
+    let mut fleet = fleet(&["a", "a", "b", "b", "b"]);
+    for name in ["n1", "n2"] {
+        let node = fleet.nodes.get_mut(name).unwrap();
+        (node.zone, node.heard) = (None, Heard::Silent(Nanos::from_secs(700)));
+    }
+    let silent = |name: &str| (Kind::AgentSilent, Subject::Node(name.into()));
+    assert_eq!(said(&fleet), [silent("n1"), silent("n2")]);
+}

@@ -4,7 +4,6 @@
 //! sources, what was written and is not yet seen, what failed and rests. A follower decides like a leader (its memory
 //! stays warm); only the loop knows who sends.
 
-use super::findings::{Findings, of_source};
 use super::requests::Requests;
 use super::rest::Rest;
 use super::texts::Texts;
@@ -64,8 +63,6 @@ pub struct Decision {
     pub next: Option<BootTime>,
     /// Nodes by status of TimeSynchronized, for the metrics.
     pub synchronized: BTreeMap<&'static str, i64>,
-    /// Standing findings by word, for the metrics.
-    pub findings: BTreeMap<&'static str, i64>,
 }
 
 impl Decision {
@@ -88,7 +85,6 @@ pub struct Seat {
 pub struct Memory {
     /// Which agents are silent.
     pub tracker: Tracker,
-    findings: Findings,
     news: SourceNews,
     switches: SwitchNews,
     specs: Expected<Standing>,
@@ -112,7 +108,6 @@ impl Memory {
     pub fn new(limits: Limits) -> Self {
         Self {
             tracker: Tracker::new(limits),
-            findings: Findings::default(),
             news: SourceNews::default(),
             switches: SwitchNews::default(),
             specs: Expected::default(),
@@ -145,15 +140,12 @@ impl Memory {
         for (name, outcome) in &plan.nodes {
             self.node(world, name, outcome, &mut texts, (now, wall), &mut decision);
         }
-        self.findings.look(world, &self.tracker, seat.in_contact, now);
-        decision.findings = self.findings.counts();
         self.look_at_sources(world, &plan.sources, (now, wall), &mut decision);
         self.look_at_policies(world, &plan, (now, wall), &mut decision);
         self.look_at_broken(world, wall, &mut decision);
         self.forget(world, now);
         let moments = [
             self.tracker.next_look(now),
-            self.findings.next_look(),
             self.news.next_look(),
             self.specs.next(),
             self.node_conditions.next(),
@@ -344,8 +336,7 @@ impl Memory {
                 self.sources.pending(name, object.metadata.resource_version.as_deref(), now).cloned();
             let standing = pending.or_else(|| object.status.clone());
             let report = reports.get(name).unwrap_or(&blank);
-            let found = of_source(self.findings.standing(), name);
-            let status = source::desired(object, standing.as_ref(), report, (counts, found), wall);
+            let status = source::desired(object, standing.as_ref(), report, counts, wall);
             if standing.as_ref() != Some(&status) {
                 decision.jobs.push(Job {
                     write: Write::Source { name: name.clone(), status: Box::new(status.clone()) },

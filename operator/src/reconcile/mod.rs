@@ -4,7 +4,6 @@
 //! have ended (each is bounded in time).
 
 pub mod decide;
-mod findings;
 mod requests;
 mod rest;
 mod texts;
@@ -16,7 +15,7 @@ use crate::election::gate::Gate;
 use crate::election::run::Contact;
 use crate::events::send::Recorder;
 use crate::gather::{BrokenKind, Stores};
-use crate::metrics::{FindingLabel, KindLabel, Metrics, StateLabel};
+use crate::metrics::{KindLabel, Metrics, StateLabel};
 use crate::wake::Wake;
 use decide::{Decision, Job, Memory, Seat};
 use futures::StreamExt;
@@ -179,9 +178,6 @@ impl Reconciler {
         for status in ["True", "False", "Unknown"] {
             let count = decision.synchronized.get(status).copied().unwrap_or(0);
             metrics.nodes.get_or_create(&StateLabel { status }).set(count);
-        }
-        for (finding, count) in &decision.findings {
-            metrics.findings.get_or_create(&FindingLabel { finding }).set(*count);
         }
     }
 }

@@ -7,7 +7,6 @@
 use super::conditions::{Fact, merge};
 use jiff::Timestamp;
 use meantime_core::conditions::Status;
-use meantime_core::diagnose::finding::{Coverage, Finding};
 use meantime_core::plan::{SourceFinding, SourceReport};
 use meantime_crds::nodetime::{Desired, NodeTimeSpec, NodeTimeStatus, Reachability};
 use meantime_crds::{TimeSource, TimeSourceStatus};
@@ -82,7 +81,7 @@ pub fn desired(
     source: &TimeSource,
     standing: Option<&TimeSourceStatus>,
     report: &SourceReport,
-    (counts, found): (Counts, Option<&Finding>),
+    counts: Counts,
     wall: Timestamp,
 ) -> TimeSourceStatus {
     let generation = source.metadata.generation;
@@ -91,12 +90,6 @@ pub fn desired(
     let (ready, stalled) = readiness(report, using);
     let healthy = if using == 0 || reporting == 0 {
         Fact::new("Healthy", Status::Unknown, "NotObserved", "no node reports on it yet".to_owned())
-    } else if let Some(found) = found {
-        // What all nodes together prove says more than their number.
-        let Coverage { reporters, nodes, domains, all_domains } = found.coverage;
-        let heard = format!("{reporters}/{nodes} nodes, {domains}/{all_domains} ways out");
-        let message = format!("{} ({heard}); {}", found.evidence.join("; "), summary(counts));
-        Fact::new("Healthy", Status::False, found.kind.word(), message)
     } else if rejecting > 0 {
         Fact::new(
             "Healthy",

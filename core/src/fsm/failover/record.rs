@@ -80,7 +80,7 @@ pub struct Switch {
     /// The clock's last update when we acted.
     stamp: u64,
     /// The order that was given the drive; none = another source of the same order takes over. Until chronyd follows one
-    /// of it there is no switch: it may be held by a majority that we doubt.
+    /// of it, or one that only votes and stands up, there is no switch: it may be held by a majority that we doubt.
     toward: Option<u8>,
 }
 
@@ -217,10 +217,11 @@ impl Switch {
         let next = match &self.verification {
             Verification::Waiting => {
                 let other = scene.following.filter(|name| self.from.as_deref() != Some(*name));
-                // One that only votes is none of those that were left either: below 4.4 chronyd may turn to it.
-                let there = self.toward.is_none()
-                    || self.toward == scene.following_order
-                    || scene.following_order.is_none();
+                // Below 4.4 chronyd may turn to one that only votes: none of those that were left, if it stands up.
+                let votes = || {
+                    scene.following_order.is_none() && other.is_some_and(|name| (scene.check)(name).is_ok())
+                };
+                let there = self.toward.is_none() || self.toward == scene.following_order || votes();
                 let Some(other) = other.filter(|_| there && scene.stamp != self.stamp) else { return };
                 self.to = Some(other.to_owned());
                 self.duration = Some(now - self.since);

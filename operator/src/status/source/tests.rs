@@ -113,7 +113,7 @@ fn a_retired_node_uses_nothing() {
 fn rejecting_four_of_four() {
     let report = SourceReport { policies: vec!["all".into()], nodes: 4, ..SourceReport::default() };
     let counts = Counts { using: 4, reporting: 4, reaching: 4, rejecting: 4 };
-    let status = desired(&source(), None, &report, (counts, None), wall(1));
+    let status = desired(&source(), None, &report, counts, wall(1));
     assert_eq!(status.summary.as_deref(), Some("rejecting 4/4"));
     assert_eq!(
         (status.nodes_using, status.nodes_reaching, status.nodes_rejecting),
@@ -130,15 +130,15 @@ fn rejecting_four_of_four() {
 fn the_same_facts_give_the_same_status_at_any_time() {
     let report = SourceReport { policies: vec!["all".into()], ..SourceReport::default() };
     let counts = Counts { using: 4, reporting: 4, reaching: 3, rejecting: 0 };
-    let first = desired(&source(), None, &report, (counts, None), wall(1));
-    assert_eq!(desired(&source(), Some(&first), &report, (counts, None), wall(99)), first);
+    let first = desired(&source(), None, &report, counts, wall(1));
+    assert_eq!(desired(&source(), Some(&first), &report, counts, wall(99)), first);
     assert_eq!(told(&first, "Healthy"), is("True", "PartlyReached"));
 }
 
 #[test]
 fn without_reports_nothing_is_known_of_it() {
     let report = SourceReport { policies: vec!["all".into()], ..SourceReport::default() };
-    let status = desired(&source(), None, &report, (Counts { using: 4, ..Counts::default() }, None), wall(1));
+    let status = desired(&source(), None, &report, Counts { using: 4, ..Counts::default() }, wall(1));
     assert_eq!(told(&status, "Healthy"), is("Unknown", "NotObserved"));
 }
 
@@ -146,7 +146,7 @@ fn without_reports_nothing_is_known_of_it() {
 fn a_fault_stalls_it_and_says_which() {
     let fault = Problem::PollsInverted { min: 9, max: 4 };
     let report = SourceReport { problems: vec![fault.clone()], ..SourceReport::default() };
-    let status = desired(&source(), None, &report, (Counts::default(), None), wall(1));
+    let status = desired(&source(), None, &report, Counts::default(), wall(1));
     assert_eq!(told(&status, "Ready"), is("False", fault.reason()));
     assert_eq!(told(&status, "Stalled"), is("True", fault.reason()));
 }
@@ -155,15 +155,15 @@ fn a_fault_stalls_it_and_says_which() {
 fn a_duplicate_that_no_plan_holds_is_stalled_and_one_without_a_place_is_not() {
     let duplicate = SourceFinding::DuplicateAddress { of: "dc0".into(), policy: "all".into() };
     let report = SourceReport { findings: vec![duplicate], ..SourceReport::default() };
-    let status = desired(&source(), None, &report, (Counts::default(), None), wall(1));
+    let status = desired(&source(), None, &report, Counts::default(), wall(1));
     assert_eq!(told(&status, "Ready"), is("False", "DuplicateAddress"));
     let over = SourceFinding::OverLimit { policy: "all".into(), nodes: Sample::of(["n1"]) };
     let report =
         SourceReport { findings: vec![over], policies: vec!["all".into()], ..SourceReport::default() };
-    let status = desired(&source(), None, &report, (Counts { using: 2, ..Counts::default() }, None), wall(1));
+    let status = desired(&source(), None, &report, Counts { using: 2, ..Counts::default() }, wall(1));
     assert_eq!(told(&status, "Ready"), is("True", "Planned"));
     let unselected = SourceReport { findings: vec![SourceFinding::Unselected], ..SourceReport::default() };
-    let status = desired(&source(), None, &unselected, (Counts::default(), None), wall(1));
+    let status = desired(&source(), None, &unselected, Counts::default(), wall(1));
     assert_eq!(told(&status, "Ready"), is("True", "Unused"));
     assert_eq!(status.summary.as_deref(), Some("unused"));
 }
@@ -172,6 +172,6 @@ fn a_duplicate_that_no_plan_holds_is_stalled_and_one_without_a_place_is_not() {
 fn a_port_of_its_own_is_shown() {
     let mut with_port = source();
     with_port.spec.server = Some(Server { address: "fd00::1".into(), port: Some(1123), ..Server::default() });
-    let status = desired(&with_port, None, &SourceReport::default(), (Counts::default(), None), wall(1));
+    let status = desired(&with_port, None, &SourceReport::default(), Counts::default(), wall(1));
     assert_eq!(status.address.as_deref(), Some("[fd00::1]:1123"));
 }
