@@ -283,3 +283,20 @@ fn unlabelled_nodes_are_no_zone() {
     let silent = |name: &str| (Kind::AgentSilent, Subject::Node(name.into()));
     assert_eq!(said(&fleet), [silent("n1"), silent("n2")]);
 }
+
+/// Two of four, in two zones: no node's own clock any more.
+#[test]
+fn many_are_not_faulty() {
+    let mut fleet = fleet(&["a", "a", "b", "b"]);
+    off(&mut fleet, &["n1", "n3"], Nanos(120 * MS));
+    assert!(said(&fleet).iter().all(|(kind, _)| *kind != Kind::NodeClockFaulty), "{:?}", said(&fleet));
+}
+
+/// One node says that it is stale, and nobody else hears it.
+#[test]
+fn one_nodes_word_on_what_a_source_says_is_not_enough() {
+    let mut fleet = fleet(&["a", "b", "b"]);
+    each(&mut fleet, &[], "s3", silent(Trouble::TimedOut));
+    each(&mut fleet, &["n1"], "s3", silent(Trouble::Stale));
+    assert!(said(&fleet).iter().all(|(kind, _)| *kind != Kind::SourceStale), "{:?}", said(&fleet));
+}
