@@ -54,6 +54,7 @@ bench-failover: ## our agent against chrony alone while sources die or lie (an h
 
 .PHONY: crds
 crds: ## write the CRD YAML from the Rust types
+	tests/own-builds
 	cargo run -q -p meantime-crds --bin crdgen
 	cp crds/*.yaml charts/meantime/files/crds/
 

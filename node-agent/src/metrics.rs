@@ -277,25 +277,16 @@ fn ppm(ppb: Ppb) -> f64 {
 mod tests {
     use super::*;
     use crate::apply::machine::Outcome;
-    use crate::observe::testing::{association, observation};
-    use meantime_core::conditions::{Conditions, Reason};
+    use crate::observe::testing::{association, observation, verdict};
 
     #[test]
     fn a_scrape_has_the_known_names_and_units_once() {
         let verdict = Verdict {
-            conditions: Conditions::unknown(Reason::Booting, ""),
             offset: Some(Nanos(-1_500)),
-            residual: None,
-            disagreement: None,
-            bound: None,
-            headroom: None,
-            holdover: None,
-            selected: None,
-            tier: None,
             usable_voters: 1,
             voters: 1,
             baseline: true,
-            associations: vec![],
+            ..verdict(vec![])
         };
         let report = Report {
             protection: None,

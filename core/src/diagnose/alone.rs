@@ -1,10 +1,10 @@
 //! What a node's own word is enough for, and agents that say nothing.
 
 use super::claim::Claim;
+use super::cut::Cut;
 use super::digest::{Digest, Reporter};
 use super::finding::{Kind, Subject};
 use super::fleet::{Heard, Node};
-use super::reach::Cut;
 use crate::conditions::{ConditionKind, Status};
 use crate::source::Timescale;
 use std::collections::{BTreeMap, BTreeSet};

@@ -24,3 +24,10 @@ impl Claim {
         }
     }
 }
+
+/// The first names of a list, for a line that a person reads.
+pub(super) fn some(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN { format!("{shown}, …") } else { shown }
+}

@@ -3,10 +3,10 @@
 //! No two machines' clocks are compared: each node measured the same sources, and a source's time is the yardstick. What
 //! one node says of a source, less what another says of the same one, is how far their clocks are apart.
 
-use super::claim::Claim;
+use super::claim::{Claim, some};
+use super::cut::Cut;
 use super::digest::{Digest, Reporter};
 use super::finding::{Kind, Subject};
-use super::reach::Cut;
 use crate::conditions::{ConditionKind, Reason, Status};
 use crate::snapshot::Role;
 use crate::units::Nanos;
@@ -64,7 +64,7 @@ pub(super) fn faulty<'f>(digest: &Digest<'f>, cut: &Cut<'f>) -> Vec<Claim> {
         subject: Subject::Node(one.name.to_owned()),
         coverage: digest.coverage(&digest.reporters),
         evidence: vec![format!(
-            "{} is {} off (limit {}) by all of its sources; {} nodes that use the same ones are right",
+            "{} is {} off (limit {}) by most of its sources; {} nodes are right",
             one.name,
             one.report.offset.unwrap_or(Nanos::ZERO).signed(),
             one.report.max_offset,
@@ -106,7 +106,7 @@ pub(super) fn groups<'f>(digest: &Digest<'f>, cut: &Cut<'f>) -> Option<Claim> {
     let mut seen: BTreeMap<&str, Vec<(Nanos, Nanos, usize)>> = BTreeMap::new();
     for (index, one) in all.iter().enumerate() {
         for view in one.report.views.iter().filter(|view| !view.rejected || view.role == Role::Witness) {
-            let silent = view.trouble.is_some_and(super::fleet::Trouble::is_silence);
+            let silent = view.is_silent();
             if let (false, Some(offset), Some(half)) = (silent, view.offset, view.uncertainty) {
                 seen.entry(&view.source).or_default().push((offset, half, index));
             }
@@ -138,9 +138,9 @@ pub(super) fn groups<'f>(digest: &Digest<'f>, cut: &Cut<'f>) -> Option<Claim> {
     let evidence = vec![format!(
         "{} nodes ({}) and {} nodes ({}) are at least {gap} apart, by sources that both believe or by each other's word",
         left.len(),
-        left.join(", "),
+        some(&left),
         right.len(),
-        right.join(", ")
+        some(&right)
     )];
     let mut nodes = [left, right].concat();
     nodes.sort_unstable();

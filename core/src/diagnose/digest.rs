@@ -23,18 +23,14 @@ impl<'f> Reporter<'f> {
     }
     /// What it measures, where it hears: source, offset of this clock, half-width.
     pub fn offsets(&self) -> impl Iterator<Item = (&'f str, Nanos, Nanos)> + use<'f> {
-        let silent = |view: &View| view.trouble.is_some_and(super::fleet::Trouble::is_silence);
-        let heard = self.report.views.iter().filter(move |view| !silent(view));
+        let heard = self.report.views.iter().filter(|view| !view.is_silent());
         heard.filter_map(|view| Some((view.source.as_str(), view.offset?, view.uncertainty?)))
     }
     /// How it hears one source; none = it does not use it, or it never worked from here (no evidence).
     pub fn hears(&self, source: &str) -> Option<bool> {
-        let mut found = None;
-        for view in self.views(source).filter(|view| view.ever) {
-            let silent = view.trouble.is_some_and(super::fleet::Trouble::is_silence);
-            found = Some(found == Some(true) || !silent);
-        }
-        found
+        let mut worked = self.views(source).filter(|view| view.ever).peekable();
+        worked.peek()?;
+        Some(worked.any(|view| !view.is_silent()))
     }
     /// It hears a source other than this one.
     pub fn hears_another(&self, source: &str) -> bool {
@@ -73,6 +69,14 @@ impl<'f> Digest<'f> {
     /// All failure domains with a node.
     pub fn domains(&self) -> BTreeSet<&'f str> {
         self.fleet.nodes.values().map(domain).collect()
+    }
+    /// Names of all sources that a reporter has.
+    pub fn sources(&self) -> BTreeSet<&'f str> {
+        self.reporters.iter().flat_map(Reporter::sources).collect()
+    }
+    /// How many reporters have that source, whether or not it ever worked.
+    pub fn users(&self, source: &str) -> usize {
+        self.reporters.iter().filter(|one| one.views(source).next().is_some()).count()
     }
     /// Fresh reporters by domain.
     pub fn by_domain(&self) -> BTreeMap<&'f str, Vec<Reporter<'f>>> {

@@ -5,10 +5,10 @@
 //! amount is the source's own fault. What only one way sees, with a round trip that has grown enough, is the way's.
 
 use super::claim::Claim;
+use super::cut::Cut;
 use super::digest::{Digest, Reporter};
 use super::finding::{Kind, Subject};
 use super::fleet::View;
-use super::reach::Cut;
 use crate::units::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,8 +26,7 @@ struct Dissent<'f> {
 
 /// What a node believes: the median of the views that it does not reject, usable or outvoted.
 fn believed(reporter: &Reporter<'_>) -> Option<Nanos> {
-    let usable =
-        |view: &&View| !view.rejected && !view.trouble.is_some_and(super::fleet::Trouble::is_silence);
+    let usable = |view: &&View| !view.rejected && !view.is_silent();
     let mut offsets: Vec<Nanos> =
         reporter.report.views.iter().filter(usable).filter_map(|view| view.offset).collect();
     offsets.sort_unstable();
@@ -35,19 +34,15 @@ fn believed(reporter: &Reporter<'_>) -> Option<Nanos> {
 }
 
 pub(super) fn claims<'f>(digest: &Digest<'f>, cut: &Cut<'f>, wrong: &BTreeSet<String>) -> Vec<Claim> {
-    let sources: BTreeSet<&str> = digest.reporters.iter().flat_map(Reporter::sources).collect();
     let believable = |one: &Reporter<'_>| !cut.excused.contains(one.name) && !wrong.contains(one.name);
     let reporters: Vec<Reporter<'f>> = digest.reporters.iter().copied().filter(believable).collect();
-    sources.into_iter().flat_map(|source| of_source(digest, &reporters, source)).collect()
+    digest.sources().into_iter().flat_map(|source| of_source(digest, &reporters, source)).collect()
 }
 
 fn of_source<'f>(digest: &Digest<'f>, reporters: &[Reporter<'f>], source: &'f str) -> Vec<Claim> {
     let mut domains: BTreeMap<&str, (Vec<Dissent<'f>>, Vec<Reporter<'f>>)> = BTreeMap::new();
     for reporter in reporters.iter().copied() {
-        let mut answering = reporter
-            .views(source)
-            .filter(|view| view.ever && !view.trouble.is_some_and(super::fleet::Trouble::is_silence))
-            .peekable();
+        let mut answering = reporter.views(source).filter(|view| view.ever && !view.is_silent()).peekable();
         if answering.peek().is_none() {
             continue;
         }
@@ -72,7 +67,7 @@ fn of_source<'f>(digest: &Digest<'f>, reporters: &[Reporter<'f>], source: &'f st
         .filter(|(_, (no, yes))| no.len() > yes.len())
         .map(|(domain, (no, _))| (*domain, no))
         .collect();
-    let users: usize = domains.values().map(|(no, yes)| no.len() + yes.len()).sum();
+    let users = digest.users(source);
     let dissents: Vec<Dissent<'f>> = against.iter().flat_map(|(_, no)| no.iter().copied()).collect();
     if dissents.is_empty() || (dissents.len() < 2 && users >= 2) {
         return Vec::new();
@@ -92,7 +87,7 @@ fn of_source<'f>(digest: &Digest<'f>, reporters: &[Reporter<'f>], source: &'f st
     if against.len() < domains.len() {
         let explained = |one: &Dissent<'_>| {
             let grown = one.delay.zip(best).map(|(delay, best)| delay - best);
-            // Half of it, and as much again for queues on both ways.
+            // Half of it, and half of that again for queues.
             one.by.zip(grown).is_some_and(|(by, grown)| by.abs() <= grown.scaled(3, 4))
         };
         return against

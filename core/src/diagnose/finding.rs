@@ -50,7 +50,7 @@ kinds! {
     NtpBlockedOnNode,
     /// The operator does not hear it; peers do, and its time is right.
     ControlPlaneCut,
-    /// This node's own clock is wrong: it is off by the same amount from all sources that others agree with.
+    /// This node's own clock is wrong: most of its sources say so, the same way, and others find them right.
     NodeClockFaulty,
     /// Another program steers this node's clock.
     CompetingDaemon,
@@ -136,9 +136,9 @@ pub enum Confidence {
 /// Who was heard for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
-    /// Fresh reporters that could know …
+    /// Fresh reporters that say so …
     pub reporters: u32,
-    /// … of so many nodes that could.
+    /// … of all nodes.
     pub nodes: u32,
     /// Their failure domains …
     pub domains: u32,

@@ -147,6 +147,13 @@ pub struct Peer {
     pub uncertainty: Option<Nanos>,
 }
 
+impl View {
+    /// No answer of any kind comes from it.
+    pub fn is_silent(&self) -> bool {
+        self.trouble.is_some_and(Trouble::is_silence)
+    }
+}
+
 impl Node {
     /// Its report, if it is of now.
     pub fn fresh(&self) -> Option<&Report> {

@@ -8,7 +8,8 @@
 //! failure domains vote. Half built: tested in simulation, asked by nobody yet (docs/findings.md).
 //!
 //! ```text
-//! fleet ─▶ who may speak ([`digest`]) ─▶ who is cut off ([`reach`]) ─▶ what sources say of themselves ([`words`])
+//! fleet ─▶ who may speak ([`digest`]) ─▶ who is cut off ([`cut`]) ─▶ who does not answer ([`reach`])
+//!       ─▶ what sources say of themselves ([`words`])
 //!       ─▶ whose clock is wrong ([`clocks`]) ─▶ who is not believed ([`dissent`]) ─▶ what is left ([`alone`])
 //!       ─▶ held for as long as it takes to be no blink ([`Memory`]) ─▶ findings
 //! ```
@@ -19,6 +20,7 @@
 mod alone;
 mod claim;
 mod clocks;
+mod cut;
 mod digest;
 mod dissent;
 pub mod finding;
@@ -33,7 +35,6 @@ use crate::units::Nanos;
 use claim::Claim;
 use finding::{Finding, Kind, Subject};
 use fleet::Fleet;
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long things have to be so.
@@ -51,7 +52,7 @@ impl Default for Figures {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Standing {
     finding: Finding,
     told: bool,
@@ -66,16 +67,6 @@ pub struct Memory {
     standing: BTreeMap<(Kind, Subject), Standing>,
 }
 
-impl Memory {
-    /// When something may have to be told or taken back though nothing else changes.
-    pub fn next_look(&self, figures: &Figures) -> Option<BootTime> {
-        let one = |one: &Standing| {
-            if one.told { one.last_seen + figures.clear } else { one.finding.since + figures.hold }
-        };
-        self.standing.values().filter(|one| !one.told || one.gone).map(one).min()
-    }
-}
-
 /// One look at the fleet: what is remembered, and what is found now, in order of word and subject.
 pub fn diagnose(memory: &Memory, fleet: &Fleet, figures: &Figures) -> (Memory, Vec<Finding>) {
     let mut next = memory.clone();
@@ -88,6 +79,7 @@ pub fn diagnose(memory: &Memory, fleet: &Fleet, figures: &Figures) -> (Memory, V
         let told = told || fleet.now - since >= figures.hold;
         let confidence = claim.confidence();
         let Claim { kind, subject, coverage, evidence, mut nodes } = claim;
+        nodes.sort_unstable();
         nodes.truncate(100);
         let finding = Finding { kind, subject, since, confidence, coverage, evidence, nodes };
         next.standing.insert(key, Standing { finding, told, last_seen: fleet.now, gone: false });
@@ -121,7 +113,7 @@ fn claims(fleet: &Fleet) -> Vec<Claim> {
         // Too few speak to say anything of what they speak of.
         return claims;
     }
-    let mut cut = reach::cut(&digest);
+    let mut cut = cut::cut(&digest);
     claims.append(&mut cut.claims);
     claims.extend(reach::silent(&digest, &cut));
     claims.extend(words::claims(&digest, &cut));
@@ -140,12 +132,5 @@ fn claims(fleet: &Fleet) -> Vec<Claim> {
     claims.extend(scales);
     claims.extend(dissents);
     claims.extend(alone::voters(&digest, &cut));
-    most_specific(claims)
-}
-
-/// Of two words for one subject's trouble the specific one stays.
-fn most_specific(claims: Vec<Claim>) -> Vec<Claim> {
-    let covered: BTreeSet<(Kind, Subject)> =
-        claims.iter().filter_map(|claim| Some((claim.kind.general()?, claim.subject.clone()))).collect();
-    claims.into_iter().filter(|claim| !covered.contains(&(claim.kind, claim.subject.clone()))).collect()
+    claims
 }

@@ -5,11 +5,11 @@
 //! nothing against a source.
 
 use super::claim::Claim;
+use super::cut::Cut;
 use super::digest::{Digest, Reporter};
 use super::finding::{Kind, Subject};
 use super::fleet::Trouble;
-use super::reach::Cut;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 const WORDS: [(Trouble, Kind, &str); 5] = [
     (
@@ -28,9 +28,8 @@ const WORDS: [(Trouble, Kind, &str); 5] = [
 ];
 
 pub(super) fn claims<'f>(digest: &Digest<'f>, cut: &Cut<'f>) -> Vec<Claim> {
-    let sources: BTreeSet<&str> = digest.reporters.iter().flat_map(Reporter::sources).collect();
     let mut claims = Vec::new();
-    for source in sources {
+    for source in digest.sources() {
         for (trouble, kind, words) in WORDS {
             claims.extend(of_source(digest, cut, source, trouble, kind, words));
         }
@@ -48,20 +47,19 @@ fn of_source<'f>(
 ) -> Vec<Claim> {
     let mut domains: BTreeMap<&str, (Vec<Reporter<'f>>, usize)> = BTreeMap::new();
     for reporter in digest.reporters.iter().copied().filter(|one| !cut.excused.contains(one.name)) {
-        let views: Vec<_> = reporter.views(source).collect();
+        let mut views = reporter.views(source).filter(|view| !view.is_silent()).peekable();
         // Who does not hear it cannot say what it says. A name without an address never was heard.
-        let knows = |one: &&super::fleet::View| !one.trouble.is_some_and(Trouble::is_silence);
-        if views.is_empty() || !views.iter().any(knows) {
+        if views.peek().is_none() {
             continue;
         }
         let entry = domains.entry(reporter.domain).or_default();
-        if views.iter().all(|view| view.trouble == Some(trouble)) {
+        if views.all(|view| view.trouble == Some(trouble)) {
             entry.0.push(reporter);
         } else {
             entry.1 += 1;
         }
     }
-    let users = digest.reporters.iter().filter(|one| one.views(source).next().is_some()).count();
+    let users = digest.users(source);
     let says: Vec<(&str, Vec<Reporter<'f>>)> = domains
         .iter()
         .filter(|(_, (yes, no))| yes.len() > *no)

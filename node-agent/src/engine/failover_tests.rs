@@ -1,8 +1,8 @@
 //! What a source is checked for after a switch.
 
 use super::*;
+use crate::observe::testing::verdict;
 use meantime_core::clocks::BootTime;
-use meantime_core::conditions::{Conditions, Reason};
 use meantime_core::fsm::failover::Probed;
 use meantime_core::fsm::failover::score::{Quality, score};
 use meantime_core::fsm::probing::{Outcome, Target};
@@ -40,27 +40,20 @@ fn scene() -> Scene {
         offset: None,
         reference_age: None,
     };
+    let judged = vec![AssociationVerdict {
+        index: 0,
+        unanswered: 0,
+        usable: true,
+        rejected: false,
+        offset: Some(Nanos::from_millis(1)),
+        uncertainty: Some(Nanos::from_micros(500)),
+    }];
     let verdict = Verdict {
-        conditions: Conditions::unknown(Reason::Booting, ""),
-        offset: None,
-        residual: None,
-        disagreement: None,
-        bound: None,
-        headroom: None,
-        holdover: None,
         selected: Some("s1".into()),
         tier: Some(1),
         usable_voters: 1,
         voters: 1,
-        baseline: false,
-        associations: vec![AssociationVerdict {
-            index: 0,
-            unanswered: 0,
-            usable: true,
-            rejected: false,
-            offset: Some(Nanos::from_millis(1)),
-            uncertainty: Some(Nanos::from_micros(500)),
-        }],
+        ..verdict(judged)
     };
     let mut scene =
         Scene { sights: vec![sight], verdict, probing: probing::State::default(), now: BootTime(0) };

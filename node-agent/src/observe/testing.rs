@@ -2,12 +2,14 @@
 
 use meantime_core::chrony::Letter;
 use meantime_core::clocks::{BootTime, ClockReading, RawTime, WallTime};
+use meantime_core::conditions::{Conditions, Reason};
 use meantime_core::observation::{
     Answer, Association, ClockProfile, Estimate, Leap, Observation, PollCounters, Tracking,
 };
 use meantime_core::snapshot::Role;
 use meantime_core::source::Timescale;
 use meantime_core::units::{Nanos, Ppb};
+use meantime_core::verdict::{AssociationVerdict, Verdict};
 
 /// A healthy voter.
 pub(crate) fn association(source: &str, poll: i8) -> Association {
@@ -57,5 +59,24 @@ pub(crate) fn tracking() -> Tracking {
         root_delay: Nanos(1_000),
         root_dispersion: Nanos(1_000),
         update_interval: Nanos::SECOND,
+    }
+}
+
+/// A verdict that knows of its associations alone.
+pub(crate) fn verdict(associations: Vec<AssociationVerdict>) -> Verdict {
+    Verdict {
+        conditions: Conditions::unknown(Reason::Booting, ""),
+        offset: None,
+        residual: None,
+        disagreement: None,
+        bound: None,
+        headroom: None,
+        holdover: None,
+        selected: None,
+        tier: None,
+        usable_voters: 0,
+        voters: 0,
+        baseline: false,
+        associations,
     }
 }

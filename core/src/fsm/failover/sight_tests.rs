@@ -3,9 +3,10 @@
 use super::*;
 use crate::chrony::Letter;
 use crate::clocks::{BootTime, ClockReading, RawTime, WallTime};
+
 use crate::conditions::Conditions;
 use crate::fsm::failover::score::Grade;
-use crate::judge::tests::build::{EPOCH, association, plan, tracking};
+use crate::judge::tests::build::{EPOCH, association, plan, tracking, verdict};
 use crate::observation::{ClockProfile, Packet, PollCounters};
 use crate::source::{Endpoint, PollRange, Scope, Timescale};
 use crate::tolerances::Preset;
@@ -79,21 +80,8 @@ impl Scene {
     }
 
     fn verdict(&self) -> Verdict {
-        Verdict {
-            conditions: Conditions::unknown(Reason::Booting, ""),
-            offset: None,
-            residual: None,
-            disagreement: None,
-            bound: None,
-            headroom: None,
-            holdover: None,
-            selected: None,
-            tier: None,
-            usable_voters: 0,
-            voters: 0,
-            baseline: false,
-            associations: self
-                .offsets
+        verdict(
+            self.offsets
                 .iter()
                 .enumerate()
                 .map(|(index, offset)| AssociationVerdict {
@@ -105,7 +93,7 @@ impl Scene {
                     uncertainty: None,
                 })
                 .collect(),
-        }
+        )
     }
 }
 

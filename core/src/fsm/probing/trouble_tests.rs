@@ -4,8 +4,7 @@ use super::super::tests::answer;
 use super::super::{Outcome, Target, due};
 use super::*;
 use crate::clocks::{ClockReading, RawTime, WallTime};
-use crate::conditions::{Conditions, Reason};
-use crate::judge::tests::build::{EPOCH, association, plan, tracking};
+use crate::judge::tests::build::{EPOCH, association, plan, tracking, verdict};
 use crate::observation::{Association, ClockProfile, Leap};
 use crate::snapshot::Role;
 use crate::source::Scope;
@@ -175,21 +174,7 @@ impl Scene {
             offset: Some(Nanos::ZERO),
             uncertainty: None,
         };
-        let verdict = Verdict {
-            conditions: Conditions::unknown(Reason::Booting, ""),
-            offset: None,
-            residual: None,
-            disagreement: None,
-            bound: None,
-            headroom: None,
-            holdover: None,
-            selected: None,
-            tier: None,
-            usable_voters: 0,
-            voters: 0,
-            baseline: false,
-            associations: self.unanswered.iter().enumerate().map(judged).collect(),
-        };
+        let verdict = verdict(self.unanswered.iter().enumerate().map(judged).collect());
         troubles(&plan(Preset::Kubernetes.tolerances()), &observation, &verdict, &self.probing)
     }
 }

@@ -1,13 +1,15 @@
-//! Builders for tests: one good association, a good TRACKING, an empty plan, seeded noise.
+//! Builders for tests: one good association, a good TRACKING, an empty plan, a verdict, seeded noise.
 
 use crate::chrony::Letter;
 use crate::clocks::WallTime;
+use crate::conditions::{Conditions, Reason};
 use crate::observation::{Association, Estimate, Leap, Packet, PollCounters, Tracking};
 use crate::policy::Mode;
 use crate::snapshot::{NodePlan, ObjectRef, Role};
 use crate::source::Timescale;
 use crate::tolerances::Tolerances;
 use crate::units::{Nanos, Ppb};
+use crate::verdict::{AssociationVerdict, Verdict};
 
 /// Some moment in 2026, nanoseconds since 1970.
 pub const EPOCH: i64 = 1_790_000_000 * 1_000_000_000;
@@ -58,6 +60,25 @@ pub fn tracking() -> Tracking {
         root_delay: Nanos(320_000),
         root_dispersion: Nanos(50_000),
         update_interval: Nanos::from_secs(2),
+    }
+}
+
+/// A verdict that knows of its associations alone.
+pub fn verdict(associations: Vec<AssociationVerdict>) -> Verdict {
+    Verdict {
+        conditions: Conditions::unknown(Reason::Booting, ""),
+        offset: None,
+        residual: None,
+        disagreement: None,
+        bound: None,
+        headroom: None,
+        holdover: None,
+        selected: None,
+        tier: None,
+        usable_voters: 0,
+        voters: 0,
+        baseline: false,
+        associations,
     }
 }
 
