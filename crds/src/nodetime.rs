@@ -330,6 +330,10 @@ pub struct AssociationStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 255))]
     pub stratum: Option<i32>,
+    /// Time between two polls of it now, log2 seconds, -7 to 24. Example: 6
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -7, max = 24))]
+    pub poll: Option<i32>,
     /// Age of its last sample when this was written, in nanoseconds. Example: 12000000000
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]

@@ -73,6 +73,7 @@ fn association(number: u32) -> AssociationStatus {
         delay_nanoseconds: Some(12_250_123),
         refid: Some("47505300".to_owned()),
         stratum: Some(2),
+        poll: Some(10),
         sample_age_nanoseconds: Some(12_345_678_901),
         health: if number == 3 { HealthWord::Failed } else { HealthWord::Healthy },
         score: if number == 3 { 70 } else { 100 },

@@ -1,6 +1,8 @@
 //! What a rule says of one moment; whether it is told is decided over time.
 
+use super::digest::Reporter;
 use super::finding::{Confidence, Coverage, Kind, Subject};
+use crate::units::Nanos;
 
 /// One rule's word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,9 +12,15 @@ pub(super) struct Claim {
     pub coverage: Coverage,
     pub evidence: Vec<String>,
     pub nodes: Vec<String>,
+    /// Beyond the usual hold: reports of one moment may be so far apart.
+    pub patience: Nanos,
 }
 
 impl Claim {
+    /// The same, to be told after so long only.
+    pub fn after(self, patience: Nanos) -> Self {
+        Self { patience, ..self }
+    }
     /// How much speaks for it: heads count only within their failure domains.
     pub fn confidence(&self) -> Confidence {
         let Coverage { reporters, nodes, domains, .. } = self.coverage;
@@ -30,4 +38,14 @@ pub(super) fn some(names: &[String]) -> String {
     const SHOWN: usize = 5;
     let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN { format!("{shown}, …") } else { shown }
+}
+
+/// Their names.
+pub(super) fn names<'r, 'f: 'r>(reporters: impl IntoIterator<Item = &'r Reporter<'f>>) -> Vec<String> {
+    reporters.into_iter().map(|reporter| reporter.name.to_owned()).collect()
+}
+
+/// Words of a list.
+pub(super) fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    words.into_iter().collect::<Vec<_>>().join(", ")
 }

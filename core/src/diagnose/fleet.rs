@@ -54,6 +54,10 @@ pub struct Node {
     pub egress: Option<String>,
     /// Whether its agent is heard.
     pub heard: Heard,
+    /// Its agent's pod is ready: what it does not tell, it would.
+    pub ready: bool,
+    /// The scale that its plan follows; none = no source that drives.
+    pub timescale: Option<Timescale>,
     /// What it says; none = it never said anything.
     pub report: Option<Report>,
 }
@@ -61,7 +65,7 @@ pub struct Node {
 /// One agent's last status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// When the operator first saw it, by its own BOOTTIME.
+    /// When the operator first saw it, by its own BOOTTIME; never later than it was written by more than the way takes.
     pub seen: BootTime,
     /// Its conditions: status and reason of each; a reason of another version is none.
     pub conditions: BTreeMap<ConditionKind, (Status, Option<Reason>)>,
@@ -114,6 +118,10 @@ impl Trouble {
 pub struct View {
     /// TimeSource name.
     pub source: String,
+    /// Its address there: a pool has several, and a name may have another one elsewhere.
+    pub address: Option<String>,
+    /// What it shares with others that fail or lie together.
+    pub root: String,
     /// Its part in this node's plan.
     pub role: Role,
     /// It counts as a usable voter (a witness never does).
@@ -124,6 +132,10 @@ pub struct View {
     pub trouble: Option<Trouble>,
     /// It has answered this node before: pairs that never worked are no evidence.
     pub ever: bool,
+    /// Age of its last sample when the report was written.
+    pub sample_age: Option<Nanos>,
+    /// Time between two polls, now or at most.
+    pub poll: Nanos,
     /// The clock against it; > 0 = the clock is ahead.
     pub offset: Option<Nanos>,
     /// Half-width of that.

@@ -1,114 +1,156 @@
 //! Sources that do not answer those who can be believed. Pairs that never worked are no evidence.
 
-use super::claim::Claim;
-use super::cut::Cut;
+use super::claim::{Claim, names};
+use super::cut::{Cut, Place, place};
 use super::digest::{Digest, Reporter};
 use super::finding::{Kind, Subject};
 use super::fleet::Trouble;
+use super::past::Ask;
+use super::vote::{Outcome, Tally, Vote};
+use crate::clocks::BootTime;
 use crate::source::Scope;
-use std::collections::BTreeMap;
-
-/// As good as all: one in ten may be late.
-pub(super) const fn nearly_all(some: usize, all: usize) -> bool {
-    all > 0 && some * 10 >= all * 9
-}
-
-pub(super) fn names(reporters: &[Reporter<'_>]) -> Vec<String> {
-    reporters.iter().map(|reporter| reporter.name.to_owned()).collect()
-}
+use std::collections::BTreeSet;
 
 /// Sources that do not answer those who can be believed.
 pub(super) fn silent<'f>(digest: &Digest<'f>, cut: &Cut<'f>) -> Vec<Claim> {
-    digest.sources().into_iter().flat_map(|source| of_source(digest, cut, source)).collect()
+    digest.sources().flat_map(|source| of_source(digest, cut, source)).collect()
 }
 
 fn of_source<'f>(digest: &Digest<'f>, cut: &Cut<'f>, source: &'f str) -> Vec<Claim> {
-    let mut domains: BTreeMap<&str, (Vec<Reporter<'f>>, Vec<Reporter<'f>>)> = BTreeMap::new();
-    for reporter in digest.reporters.iter().copied() {
-        if cut.excused.contains(reporter.name) || cut.explained.contains(&(reporter.domain, source)) {
-            continue;
-        }
-        match reporter.hears(source) {
-            Some(true) => domains.entry(reporter.domain).or_default().0.push(reporter),
-            Some(false) => domains.entry(reporter.domain).or_default().1.push(reporter),
-            None => {}
-        }
-    }
-    let is_silent = |(hear, miss): &(Vec<_>, Vec<_>)| nearly_all(miss.len(), hear.len() + miss.len());
-    let silent: Vec<(&str, &Vec<Reporter<'f>>)> = domains
-        .iter()
-        .filter(|(_, votes)| is_silent(votes))
-        .map(|(domain, (_, miss))| (*domain, miss))
-        .collect();
-    let users = digest.users(source);
-    // Of several nodes one alone proves nothing against a source.
-    if silent.is_empty() || (users >= 2 && silent.iter().map(|(_, miss)| miss.len()).sum::<usize>() < 2) {
-        return Vec::new();
-    }
-    let missing: Vec<Reporter<'f>> = silent.iter().flat_map(|(_, miss)| miss.iter().copied()).collect();
-    let heard: Vec<Reporter<'f>> = domains.values().flat_map(|(hear, _)| hear.iter().copied()).collect();
-    let everybody: Vec<Reporter<'f>> = missing.iter().chain(&heard).copied().collect();
-    let coverage = digest.coverage(&everybody);
-    let refused = missing.iter().all(|one| {
-        one.views(source).filter(|view| view.ever).all(|view| view.trouble == Some(Trouble::Refused))
-    });
-    let reach_others =
-        silent.iter().filter(|(_, miss)| miss.iter().any(|one| one.hears_another(source))).count();
-    let claim = |kind, subject, why: String, nodes: &[Reporter<'_>]| Claim {
+    let may = |one: &Reporter<'f>| {
+        !cut.excused.contains(one.name) && !cut.explained.contains(&(one.domain, source))
+    };
+    let vote = Vote::of(digest, source, Ask::Silent, may);
+    let claim = |kind, subject, why: String, nodes: &[&Reporter<'f>]| Claim {
         kind,
         subject,
-        coverage,
+        coverage: digest.coverage(nodes.iter().copied()),
         evidence: vec![why],
-        nodes: names(nodes),
+        nodes: names(nodes.iter().copied()),
+        patience: crate::units::Nanos::ZERO,
     };
     let whole = || Subject::Source(source.to_owned());
-    let is_public =
-        |source: &str| digest.fleet.sources.get(source).is_some_and(|one| one.scope == Scope::Public);
-    let public = is_public(source);
-    if silent.len() == domains.len() {
-        let (kind, why) = if refused {
-            (
-                Kind::SourceDead,
-                format!("the host of {source} says that nobody listens, to {} nodes", missing.len()),
-            )
-        } else if public && nobody_hears_any(digest, is_public) {
-            let why = format!(
-                "{source} answers nobody, nor does any other public source: every way out may be closed"
-            );
-            (Kind::SourceUnusable, why)
-        } else if reach_others >= 2 {
-            let why = format!(
-                "{source} answers none of {} nodes in {} domains, which reach others",
-                missing.len(),
-                silent.len()
-            );
-            (Kind::SourceDead, why)
-        } else {
-            let why = format!(
-                "{source} answers none of {} nodes; they share one way to it, so the way may be what is broken",
-                missing.len()
-            );
-            (Kind::SourceUnusable, why)
-        };
-        return vec![claim(kind, whole(), why, &missing)];
+    let missing = vote.sayers(Tally::agreed);
+    match vote.outcome(Tally::agreed) {
+        Outcome::Open => Vec::new(),
+        Outcome::Everywhere => {
+            let (kind, why) = everywhere(digest, &vote, source, &missing);
+            vec![claim(kind, whole(), why, &missing)]
+        }
+        Outcome::AllButOne => {
+            let all = vote.sayers(|_| true);
+            let why =
+                format!("{source} answers none of {} nodes, and one: that one may be misled", all.len());
+            let patience = vote.domains.keys().map(|domain| vote.patience(domain)).max();
+            vec![claim(Kind::SourceUnusable, whole(), why, &all).after(patience.unwrap_or_default())]
+        }
+        Outcome::Here(domains) => {
+            let heard: usize = vote.domains.values().map(|tally| tally.no.len()).sum();
+            let here = domains.into_iter().filter_map(|domain| {
+                let tally = vote.domains.get(domain)?;
+                let since = tally.since()?;
+                if !is_of_the_way(digest, &vote, source, domain, since) {
+                    return None;
+                }
+                let nodes: Vec<&Reporter<'f>> = tally.sayers().collect();
+                let why =
+                    format!("{source} answers none of {} nodes here, and {heard} elsewhere", nodes.len());
+                let subject = Subject::SourceFrom { source: source.to_owned(), egress: domain.to_owned() };
+                // Nobody but chronyd may ask a public one: blocked and refused by kiss look alike.
+                let kind = if is_public(digest, source) {
+                    Kind::SourceUnusable
+                } else {
+                    Kind::SourceUnreachableFromEgress
+                };
+                Some(claim(kind, subject, why, &nodes).after(vote.patience(domain)))
+            });
+            here.collect()
+        }
     }
-    if heard.is_empty() {
-        return Vec::new();
-    }
-    let from = |(domain, miss): &(&str, &Vec<Reporter<'f>>)| {
-        let why =
-            format!("{source} answers none of {} nodes here, and {} elsewhere", miss.len(), heard.len());
-        let subject = Subject::SourceFrom { source: source.to_owned(), egress: (*domain).to_owned() };
-        // Nobody but chronyd may ask a public one: blocked and refused by kiss look alike.
-        let kind = if public { Kind::SourceUnusable } else { Kind::SourceUnreachableFromEgress };
-        claim(kind, subject, why, miss)
-    };
-    // One node alone in its domain cannot tell its own filter from the domain's.
-    silent.iter().filter(|(_, miss)| miss.len() >= 2).map(from).collect()
 }
 
-/// None of such sources is heard by anybody.
-fn nobody_hears_any(digest: &Digest<'_>, is_such: impl Fn(&str) -> bool) -> bool {
-    let heard = |source: &str| digest.reporters.iter().any(|one| one.hears(source) == Some(true));
-    !digest.sources().into_iter().any(|source| is_such(source) && heard(source))
+/// That these do not hear it and others do is about the way to this one source: they hear something else from outside,
+/// and if it stands in a zone, that zone is not what is cut off.
+fn is_of_the_way<'f>(
+    digest: &Digest<'f>,
+    vote: &Vote<'_, 'f>,
+    source: &str,
+    domain: &str,
+    since: BootTime,
+) -> bool {
+    let Some(tally) = vote.domains.get(domain) else { return false };
+    let nodes: Vec<&Reporter<'f>> = tally.sayers().collect();
+    let outside = |other: &str| place(digest, &nodes, other) != Place::Inside;
+    let only =
+        nodes.iter().all(|one| one.words.iter().all(|word| word.source == source || !outside(word.source)));
+    let reach = |one: &&Reporter<'f>| one.reaches_another(source, since, digest.now, outside);
+    if !only && !nodes.iter().any(reach) {
+        return false;
+    }
+    let Some(zone) = digest.fleet.sources.get(source).and_then(|one| one.zone.as_deref()) else {
+        return true;
+    };
+    let hearers = || {
+        let others = vote.domains.iter().filter(|(name, _)| **name != domain);
+        let well = others.flat_map(|(_, tally)| &tally.no);
+        well.filter(|(_, proof)| proof.stands(since, digest.now)).map(|(one, _)| *one)
+    };
+    let of_it = |one: &Reporter<'f>| one.node.zone.as_deref() == Some(zone);
+    hearers().any(|one| !of_it(one))
+        || hearers().any(|one| {
+            one.reaches_another(source, since, digest.now, |other| {
+                place(digest, &[one], other) != Place::Inside
+            })
+        })
+}
+
+/// It answers nobody: dead, or is there one way to it that may be what is broken?
+fn everywhere<'f>(
+    digest: &Digest<'f>,
+    vote: &Vote<'_, 'f>,
+    source: &'f str,
+    missing: &[&Reporter<'f>],
+) -> (Kind, String) {
+    let refused = missing.iter().all(|one| {
+        let views = one.word(source).into_iter().flat_map(|word| &word.views);
+        views.filter(|view| view.is_silent()).all(|view| view.trouble == Some(Trouble::Refused))
+    });
+    if refused {
+        let why = format!("the host of {source} says that nobody listens, to {} nodes", missing.len());
+        return (Kind::SourceDead, why);
+    }
+    // A public one has to be told from the whole way out: by another public one that answers there.
+    let public = is_public(digest, source);
+    let like_it = |other: &str| !public || is_public(digest, other);
+    let reaches = |tally: &Tally<'_, 'f>, since: BootTime| {
+        tally.sayers().any(|one| one.reaches_another(source, since, digest.now, like_it))
+    };
+    let reaching: BTreeSet<&str> = vote
+        .domains
+        .iter()
+        .filter(|(_, tally)| tally.since().is_some_and(|since| reaches(tally, since)))
+        .map(|(domain, _)| *domain)
+        .collect();
+    let nodes = missing.len();
+    if reaching.len() >= 2 {
+        let domains = vote.domains.len();
+        (
+            Kind::SourceDead,
+            format!("{source} answers none of {nodes} nodes over {domains} ways out, which reach others"),
+        )
+    } else if public {
+        let why = format!(
+            "{source} answers none of {nodes} nodes; what else is public does not prove that their ways out are open"
+        );
+        (Kind::SourceUnusable, why)
+    } else {
+        let why = format!(
+            "{source} answers none of {nodes} nodes; they share one way to it, so the way may be what is broken"
+        );
+        (Kind::SourceUnusable, why)
+    }
+}
+
+fn is_public(digest: &Digest<'_>, source: &str) -> bool {
+    digest.fleet.sources.get(source).is_some_and(|one| one.scope == Scope::Public)
 }

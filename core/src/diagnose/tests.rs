@@ -1,7 +1,7 @@
 //! Small fleets, told by hand. The scenarios of `tests/src/fleet` come from what agents publish.
 
 use super::finding::{Confidence, Kind, Subject};
-use super::fleet::{Declared, Fleet, Heard, Node, Report, Trouble, View};
+use super::fleet::{Declared, Fleet, Heard, Node, Peer, Report, Trouble, View};
 use super::{Figures, Finding, Memory, diagnose};
 use crate::clocks::BootTime;
 use crate::conditions::{ConditionKind, Reason, Status};
@@ -11,6 +11,7 @@ use crate::units::{Nanos, Ppb};
 use std::collections::BTreeMap;
 
 const MS: i64 = 1_000_000;
+const POLL: Nanos = Nanos::from_secs(16);
 
 /// `nodes`: a zone each; all use s1…s4 of the first zone's site, right within 1 ms.
 fn fleet(zones: &[&str]) -> Fleet {
@@ -26,18 +27,24 @@ fn fleet(zones: &[&str]) -> Fleet {
     });
     let view = |index: usize| View {
         source: format!("s{index}"),
+        address: None,
+        root: format!("s{index}"),
         role: Role::Driver,
         usable: true,
         rejected: false,
         trouble: None,
         ever: true,
+        sample_age: Some(Nanos::from_secs(8)),
+        poll: POLL,
         offset: Some(Nanos(0)),
         uncertainty: Some(Nanos(MS)),
         delay: Some(Nanos(MS)),
     };
     let node = |(at, zone): (usize, &&str)| {
-        let conditions =
-            BTreeMap::from([(ConditionKind::TimeSynchronized, (Status::True, Some(Reason::InTolerance)))]);
+        let conditions = BTreeMap::from([
+            (ConditionKind::TimeSynchronized, (Status::True, Some(Reason::InTolerance))),
+            (ConditionKind::TimeDaemonDown, (Status::False, None)),
+        ]);
         let report = Report {
             seen: BootTime(0),
             conditions,
@@ -49,8 +56,14 @@ fn fleet(zones: &[&str]) -> Fleet {
             views: (1..=4).map(view).collect(),
             peers: Vec::new(),
         };
-        let node =
-            Node { zone: Some((*zone).to_owned()), egress: None, heard: Heard::Fresh, report: Some(report) };
+        let node = Node {
+            zone: Some((*zone).to_owned()),
+            egress: None,
+            heard: Heard::Fresh,
+            ready: true,
+            timescale: Some(Timescale::Utc),
+            report: Some(report),
+        };
         (format!("n{}", at + 1), node)
     };
     Fleet {
@@ -74,9 +87,49 @@ fn silent(trouble: Trouble) -> impl Fn(&mut View) {
     move |view| (view.usable, view.trouble) = (false, Some(trouble))
 }
 
+fn at(second: i64) -> BootTime {
+    BootTime(Nanos::from_secs(second).0)
+}
+
+/// The same fleet later; everybody has written again.
+fn later(fleet: &Fleet, second: i64) -> Fleet {
+    let mut fleet = fleet.clone();
+    fleet.now = at(second);
+    for name in fleet.nodes.keys().cloned().collect::<Vec<_>>() {
+        writes(&mut fleet, &name, second);
+    }
+    fleet
+}
+
+fn report<'f>(fleet: &'f mut Fleet, name: &str) -> &'f mut Report {
+    fleet.nodes.get_mut(name).unwrap().report.as_mut().unwrap()
+}
+
+fn writes(fleet: &mut Fleet, name: &str, second: i64) {
+    report(fleet, name).seen = at(second);
+}
+
+/// What is found when it has been so for a long time.
 fn found(fleet: &Fleet) -> Vec<Finding> {
-    let figures = Figures { hold: Nanos::ZERO, ..Figures::default() };
-    diagnose(&Memory::default(), fleet, &figures).1
+    let mut story = Story::default();
+    [0, 200, 400, 600].map(|second| story.look(&later(fleet, second))).into_iter().next_back().unwrap()
+}
+
+/// Looks, one after the other.
+#[derive(Default)]
+struct Story {
+    memory: Memory,
+}
+
+impl Story {
+    fn look(&mut self, fleet: &Fleet) -> Vec<Finding> {
+        let (next, findings) = diagnose(std::mem::take(&mut self.memory), fleet, &Figures::default());
+        self.memory = next;
+        findings
+    }
+    fn says(&mut self, fleet: &Fleet) -> Vec<(Kind, Subject)> {
+        self.look(fleet).into_iter().map(|one| (one.kind, one.subject)).collect()
+    }
 }
 
 fn said(fleet: &Fleet) -> Vec<(Kind, Subject)> {
@@ -199,17 +252,11 @@ fn agents_that_are_not_heard_are_no_source_s_fault() {
 
 #[test]
 fn a_blink_is_not_told_and_what_ended_is_taken_back_later() {
-    let figures = Figures::default();
     let mut fleet = fleet(&["a", "a", "b", "b"]);
     let healthy = fleet.clone();
     each(&mut fleet, &[], "s1", silent(Trouble::TimedOut));
-    let mut memory = Memory::default();
-    let mut at = |fleet: &Fleet, second: i64| {
-        let fleet = Fleet { now: BootTime(Nanos::from_secs(second).0), ..fleet.clone() };
-        let (next, findings) = diagnose(&memory, &fleet, &figures);
-        memory = next;
-        findings.len()
-    };
+    let mut story = Story::default();
+    let mut at = |fleet: &Fleet, second: i64| story.look(&Fleet { now: at(second), ..fleet.clone() }).len();
     // Both in one second: it was not there, and is.
     assert_eq!([at(&fleet, 0), at(&healthy, 0)], [0; 2]);
     assert_eq!([at(&fleet, 0), at(&fleet, 9), at(&healthy, 10), at(&fleet, 11), at(&fleet, 20)], [0; 5]);
@@ -299,4 +346,195 @@ fn one_nodes_word_on_what_a_source_says_is_not_enough() {
     each(&mut fleet, &[], "s3", silent(Trouble::TimedOut));
     each(&mut fleet, &["n1"], "s3", silent(Trouble::Stale));
     assert!(said(&fleet).iter().all(|(kind, _)| *kind != Kind::SourceStale), "{:?}", said(&fleet));
+}
+
+fn here(source: &str, egress: &str) -> (Kind, Subject) {
+    let subject = Subject::SourceFrom { source: source.into(), egress: egress.into() };
+    (Kind::SourceUnreachableFromEgress, subject)
+}
+
+/// Zone a has told of its silence, zone b writes every five minutes when it has nothing to tell: what b said before is no
+/// proof that it hears the source now.
+#[test]
+fn a_word_that_rests_on_others_waits_until_theirs_is_of_the_same_time() {
+    let fault = |now: i64, ready: bool| {
+        let mut fleet = fleet(&["a", "a", "b", "b"]);
+        fleet.now = at(now);
+        each(&mut fleet, &["n1", "n2"], "s1", silent(Trouble::TimedOut));
+        for (name, other) in [("n1", "n3"), ("n2", "n4")] {
+            writes(&mut fleet, name, 100);
+            fleet.nodes.get_mut(other).unwrap().ready = ready;
+        }
+        fleet
+    };
+    // Silent agents would not have told: never. Those in contact would have, after four polls and a minute.
+    let mut story = Story::default();
+    for now in (100..1_000).step_by(10) {
+        assert_eq!(story.says(&fault(now, false)), [], "{now}");
+    }
+    let mut story = Story::default();
+    let first = (100..1_000).step_by(2).find(|now| !story.says(&fault(*now, true)).is_empty());
+    assert_eq!(first, Some(100 + 4 * 16 + 60 + 2 * 16));
+    // An answer that is younger than the silence proves it at once; who is silent may hear it again within two polls.
+    let mut story = Story::default();
+    story.look(&fault(100, true));
+    let fresh = |now: i64| {
+        let mut fleet = fault(now, true);
+        for name in ["n3", "n4"] {
+            writes(&mut fleet, name, 111);
+        }
+        // What else a hears is of now as well.
+        for name in ["n1", "n2"] {
+            writes(&mut fleet, name, 111);
+        }
+        fleet
+    };
+    let first = (112..1_000).step_by(2).find(|now| !story.says(&fresh(*now)).is_empty());
+    assert_eq!(first, Some(112 + 2 * 16));
+    assert_eq!(story.says(&fresh(300)), [here("s1", "a")]);
+}
+
+/// A dead source comes back: zone a hears it first.
+#[test]
+fn a_source_that_comes_back_is_nowhere_unreachable() {
+    let well = fleet(&["a", "a", "b", "b"]);
+    let mut dead = well.clone();
+    each(&mut dead, &[], "s1", silent(Trouble::TimedOut));
+    let mut half = well.clone();
+    each(&mut half, &["n3", "n4"], "s1", silent(Trouble::TimedOut));
+    let mut story = Story::default();
+    story.look(&later(&dead, 0));
+    assert_eq!(story.says(&later(&dead, 60)), [(Kind::SourceDead, source("s1"))]);
+    for now in 61..93 {
+        let said = story.says(&later(&half, now));
+        assert!(said.iter().all(|(kind, _)| *kind == Kind::SourceDead), "{now}: {said:?}");
+    }
+    assert_eq!(story.says(&later(&well, 93)), []);
+}
+
+/// One agent says that it hears what nobody else does: it may be right, or misled.
+#[test]
+fn one_agent_hides_no_dead_source() {
+    let mut fleet = fleet(&["a", "a", "b", "b", "c", "c"]);
+    each(&mut fleet, &["n1", "n2", "n3", "n4", "n5"], "s1", silent(Trouble::TimedOut));
+    assert_eq!(said(&fleet), [(Kind::SourceUnusable, source("s1"))]);
+    each(&mut fleet, &["n5"], "s1", |view| (view.usable, view.trouble) = (true, None));
+    assert_eq!(said(&fleet), [here("s1", "a"), here("s1", "b")]);
+}
+
+/// After its restart a chronyd has never heard the source that it heard for a year.
+#[test]
+fn what_worked_before_a_restart_is_remembered() {
+    let well = fleet(&["a", "a", "b", "b"]);
+    let mut dead = well.clone();
+    each(&mut dead, &[], "s1", |view| {
+        (view.usable, view.ever, view.trouble) = (false, false, Some(Trouble::TimedOut));
+    });
+    let mut story = Story::default();
+    story.look(&later(&well, 0));
+    story.look(&later(&dead, 100));
+    assert_eq!(story.says(&later(&dead, 200)), [(Kind::SourceDead, source("s1"))]);
+    // Another address is another pair.
+    let mut moved = dead.clone();
+    each(&mut moved, &[], "s1", |view| view.address = Some("10.9.9.9".into()));
+    story.look(&later(&moved, 300));
+    assert_eq!(story.says(&later(&moved, 400)), []);
+}
+
+#[test]
+fn one_peer_alone_does_not_prove_that_a_silent_node_lives() {
+    let mut fleet = fleet(&["a", "a", "b", "b", "b"]);
+    fleet.nodes.get_mut("n1").unwrap().heard = Heard::Silent(Nanos::from_secs(700));
+    let sees = |fleet: &mut Fleet, name: &str| {
+        let peer = Peer { node: "n1".into(), answers: true, ever: true, offset: None, uncertainty: None };
+        report(fleet, name).peers.push(peer);
+    };
+    sees(&mut fleet, "n2");
+    assert_eq!(said(&fleet), [(Kind::AgentSilent, Subject::Node("n1".into()))]);
+    sees(&mut fleet, "n4");
+    assert_eq!(said(&fleet), [(Kind::ControlPlaneCut, Subject::Node("n1".into()))]);
+}
+
+/// Most sources jump. One node polls them first, and believes that its own clock is off.
+#[test]
+fn who_sees_a_lie_first_is_not_faulty() {
+    let mut first = fleet(&["a", "a", "b", "b"]);
+    off(&mut first, &["n1"], Nanos(120 * MS));
+    let mut story = Story::default();
+    // The others' words are of before, for the four polls and the minute in which they would tell.
+    for now in (100..220).step_by(4) {
+        let mut fleet = later(&first, 90);
+        fleet.now = at(now);
+        writes(&mut fleet, "n1", 100);
+        assert_eq!(story.says(&fleet), [], "{now}");
+    }
+}
+
+/// Law 9: offsets wander at every look, and each telling is a write on the object.
+#[test]
+fn a_standing_finding_keeps_its_words() {
+    let mut story = Story::default();
+    let mut told = Vec::new();
+    for step in 0..60 {
+        let mut fleet = fleet(&["a", "a", "b", "b"]);
+        each(&mut fleet, &[], "s2", |view| {
+            (view.usable, view.rejected, view.offset) = (false, true, Some(Nanos((-200 - step) * MS)));
+        });
+        told.extend(story.look(&later(&fleet, step * 5)).into_iter().map(|one| one.evidence));
+    }
+    assert_eq!(told.len(), 58, "it stands from the tenth second on");
+    told.dedup();
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+/// While the operator heard nobody, no time passed for what is held or about to end.
+#[test]
+fn a_gap_is_no_hold() {
+    let well = fleet(&["a", "a", "b", "b"]);
+    let mut dead = well.clone();
+    each(&mut dead, &[], "s1", silent(Trouble::TimedOut));
+    let mut story = Story::default();
+    assert_eq!(story.says(&later(&dead, 0)), []);
+    story.memory.after_gap(at(500));
+    assert_eq!(story.says(&later(&dead, 500)), []);
+    assert_eq!(story.says(&later(&dead, 509)), []);
+    assert_eq!(story.says(&later(&dead, 510)).len(), 1);
+    assert_eq!(story.says(&later(&well, 511)).len(), 1);
+    story.memory.after_gap(at(900));
+    assert_eq!(story.says(&later(&well, 901)).len(), 1, "it has been seen gone for a second only");
+    assert_eq!(story.says(&later(&well, 940)), []);
+}
+
+/// A pool is one source, and each of its members a root of its own.
+#[test]
+fn members_of_a_pool_are_several_voters() {
+    let mut fleet = fleet(&["a"]);
+    for (at, view) in report(&mut fleet, "n1").views.iter_mut().enumerate() {
+        (view.source, view.root) = ("pool".into(), format!("pool/10.0.0.{at}"));
+    }
+    assert_eq!(said(&fleet), []);
+    each(&mut fleet, &[], "*", |view| view.root = "pool".into());
+    assert_eq!(said(&fleet), [(Kind::TooFewIndependentVoters, Subject::Node("n1".into()))]);
+}
+
+/// One plan with two sources is one finding, on however many nodes it runs.
+#[test]
+fn too_few_voters_on_many_nodes_are_one_finding() {
+    let mut fleet = fleet(&["a"; 9]);
+    each(&mut fleet, &[], "*", |view| view.root = "roof".into());
+    assert_eq!(said(&fleet), [(Kind::TooFewIndependentVoters, Subject::Cluster)]);
+}
+
+/// One stray node between two groups ties nothing together.
+#[test]
+fn two_groups_are_told_in_spite_of_one_node_between_them() {
+    let mut fleet = fleet(&["a", "a", "a", "b", "b", "b", "b"]);
+    off(&mut fleet, &["n1", "n2", "n3"], Nanos(90 * MS));
+    each(&mut fleet, &["n4"], "*", |view| view.offset = Some(Nanos(45 * MS)));
+    assert_eq!(said(&fleet), [(Kind::ClockGroupsDisagree, Subject::Cluster)]);
+    // Of another scale nobody is compared.
+    for name in ["n1", "n2", "n3"] {
+        fleet.nodes.get_mut(name).unwrap().timescale = Some(Timescale::Smear("s".into()));
+    }
+    assert_eq!(said(&fleet), [(Kind::MixedTimescales, Subject::Cluster)]);
 }

@@ -1,15 +1,16 @@
 //! What a source says of itself, as its users heard it: it refuses, it is not synchronised, its upstream is dead, its
 //! name has no address, its answers do not authenticate.
 //!
-//! A majority of each failure domain's reporters makes that domain's vote; of a fleet of several nodes one alone proves
-//! nothing against a source.
+//! A majority of each failure domain's reporters makes that domain's vote.
 
-use super::claim::Claim;
+use super::claim::{Claim, names};
 use super::cut::Cut;
 use super::digest::{Digest, Reporter};
 use super::finding::{Kind, Subject};
 use super::fleet::Trouble;
-use std::collections::BTreeMap;
+use super::past::Ask;
+use super::vote::{Outcome, Tally, Vote};
+use crate::units::Nanos;
 
 const WORDS: [(Trouble, Kind, &str); 5] = [
     (
@@ -45,52 +46,46 @@ fn of_source<'f>(
     kind: Kind,
     words: &str,
 ) -> Vec<Claim> {
-    let mut domains: BTreeMap<&str, (Vec<Reporter<'f>>, usize)> = BTreeMap::new();
-    for reporter in digest.reporters.iter().copied().filter(|one| !cut.excused.contains(one.name)) {
-        let mut views = reporter.views(source).filter(|view| !view.is_silent()).peekable();
-        // Who does not hear it cannot say what it says. A name without an address never was heard.
-        if views.peek().is_none() {
-            continue;
-        }
-        let entry = domains.entry(reporter.domain).or_default();
-        if views.all(|view| view.trouble == Some(trouble)) {
-            entry.0.push(reporter);
-        } else {
-            entry.1 += 1;
-        }
-    }
-    let users = digest.users(source);
-    let says: Vec<(&str, Vec<Reporter<'f>>)> = domains
-        .iter()
-        .filter(|(_, (yes, no))| yes.len() > *no)
-        .map(|(domain, (yes, _))| (*domain, yes.clone()))
-        .collect();
-    let saying: Vec<Reporter<'f>> = says.iter().flat_map(|(_, yes)| yes.iter().copied()).collect();
-    if saying.is_empty() || (saying.len() < 2 && users >= 2) {
-        return Vec::new();
-    }
-    let silent = |domain: &str| {
-        digest.reporters.iter().any(|one| one.domain == domain && one.hears(source) == Some(false))
-            && !domains.contains_key(domain)
-    };
-    // A refusal is for whoever comes from there; who hears nothing is not refused.
-    let all = says.len() == domains.len()
-        && !(kind == Kind::RateLimited && digest.domains().into_iter().any(silent));
-    // That a name has no address one node alone cannot tell from its own resolver's trouble.
-    let kind = if kind == Kind::NameUnresolved && saying.len() < 2 { Kind::SourceUnusable } else { kind };
-    let claim = |subject, saying: &[Reporter<'f>]| Claim {
-        kind,
+    let vote = Vote::of(digest, source, Ask::Says(trouble), |one| !cut.excused.contains(one.name));
+    let users = digest.count_users(source);
+    let claim = |subject, saying: &[&Reporter<'f>]| Claim {
+        // That a name has no address one node alone cannot tell from its own resolver's trouble.
+        kind: if kind == Kind::NameUnresolved && saying.len() < 2 { Kind::SourceUnusable } else { kind },
         subject,
-        coverage: digest.coverage(saying),
+        coverage: digest.coverage(saying.iter().copied()),
         evidence: vec![format!("{source} {words}: said by {} of {users} nodes that use it", saying.len())],
-        nodes: saying.iter().map(|one| one.name.to_owned()).collect(),
+        nodes: names(saying.iter().copied()),
+        patience: Nanos::ZERO,
     };
-    if all {
-        return vec![claim(Subject::Source(source.to_owned()), &saying)];
+    let whole = || Subject::Source(source.to_owned());
+    let from = |domain: &str| Subject::SourceFrom { source: source.to_owned(), egress: domain.to_owned() };
+    let here = |domain: &str| {
+        let saying: Vec<&Reporter<'f>> =
+            vote.domains.get(domain).into_iter().flat_map(Tally::sayers).collect();
+        claim(from(domain), &saying).after(vote.patience(domain))
+    };
+    match vote.outcome(Tally::mostly) {
+        Outcome::Open => Vec::new(),
+        // A refusal is for whoever comes from there; who hears nothing is not refused.
+        Outcome::Everywhere if kind == Kind::RateLimited && somebody_is_deaf_to_it(digest, source, &vote) => {
+            let some = vote.domains.iter().filter(|(_, tally)| tally.yes.len() >= 2);
+            some.map(|(domain, _)| here(domain)).collect()
+        }
+        Outcome::Everywhere => vec![claim(whole(), &vote.sayers(Tally::mostly))],
+        Outcome::AllButOne => {
+            let saying = vote.sayers(|_| true);
+            let patience = vote.domains.keys().map(|domain| vote.patience(domain)).max();
+            vec![claim(whole(), &saying).after(patience.unwrap_or_default())]
+        }
+        // Its own resolver says nothing of a name.
+        Outcome::Here(_) if kind == Kind::NameUnresolved => Vec::new(),
+        Outcome::Here(domains) => domains.into_iter().map(here).collect(),
     }
-    let from = |(domain, yes): &(&str, Vec<Reporter<'f>>)| {
-        claim(Subject::SourceFrom { source: source.to_owned(), egress: (*domain).to_owned() }, yes)
-    };
-    // One node alone in its domain cannot tell its own trouble from the domain's; its own resolver says nothing of a name.
-    says.iter().filter(|(_, yes)| yes.len() >= 2 && kind != Kind::NameUnresolved).map(from).collect()
+}
+
+/// A domain that does not hear it at all.
+fn somebody_is_deaf_to_it<'f>(digest: &Digest<'f>, source: &'f str, vote: &Vote<'_, 'f>) -> bool {
+    digest
+        .users(source)
+        .any(|(one, word)| word.hears == Some(false) && !vote.domains.contains_key(one.domain))
 }

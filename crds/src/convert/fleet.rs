@@ -12,13 +12,17 @@ use crate::nodetime::{AssociationStatus, NodeTime, NodeTimeStatus, Reachability}
 use crate::timesource::TimeSource;
 use meantime_core::clocks::BootTime;
 use meantime_core::conditions::{ConditionKind, Reason, Status};
-use meantime_core::diagnose::fleet::{Declared, Heard, Node, Report, View};
-use meantime_core::tolerances::Tolerances;
+use meantime_core::diagnose::fleet::{Declared, Heard, Node, Report, Trouble, View};
+use meantime_core::snapshot::{NodePlan, PlannedAssociation, Role};
+use meantime_core::source::{PollRange, Timescale};
 use meantime_core::units::{Nanos, Ppb};
 use std::collections::BTreeMap;
 
 /// No offset, bound or round trip is longer: such a clock is a matter for a person, and its figures prove nothing.
 const LONGEST: Nanos = Nanos::from_secs(366 * 24 * 3_600);
+
+/// chrony's longest poll interval, log2 seconds.
+const MOST_POLL: i32 = 24;
 
 /// Where a node stands, by its labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,17 +33,35 @@ pub struct Place {
     pub egress: Option<String>,
 }
 
-/// One node. `seen` is when the operator first saw this status, by its own BOOTTIME. No report without a status, nor without
-/// a plan that can be read: nothing would tell what is tolerated there.
-pub fn node(object: &NodeTime, place: Place, heard: Heard, seen: BootTime) -> Node {
-    let tolerances = object.plan().ok().flatten().map(|plan| plan.tolerances);
+/// How its agent is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ear {
+    /// Whether.
+    pub heard: Heard,
+    /// Its pod is ready.
+    pub ready: bool,
+    /// When this status was first seen, by the operator's own BOOTTIME.
+    pub seen: BootTime,
+}
+
+/// One node. No report without a status, nor without a plan that can be read: nothing would tell what is tolerated there.
+pub fn node(object: &NodeTime, place: Place, ear: Ear) -> Node {
+    let plan = object.plan().ok().flatten();
     let Place { zone, egress } = place;
     Node {
         egress: egress.or_else(|| zone.clone()),
         zone,
-        heard,
-        report: object.status.as_ref().zip(tolerances).map(|(status, limits)| report(status, &limits, seen)),
+        heard: ear.heard,
+        ready: ear.ready,
+        timescale: plan.as_ref().and_then(timescale),
+        report: object.status.as_ref().zip(plan).map(|(status, plan)| report(status, &plan, ear.seen)),
     }
+}
+
+/// What a plan's preferred sources serve.
+pub fn timescale(plan: &NodePlan) -> Option<Timescale> {
+    let driving = plan.associations.iter().filter(|one| one.role != Role::Witness);
+    driving.min_by_key(|one| one.order().unwrap_or(u8::MAX)).map(|one| one.timescale.clone())
 }
 
 /// What is declared of a source.
@@ -54,8 +76,11 @@ pub fn declared(source: &TimeSource) -> Result<Declared, ConvertError> {
     })
 }
 
-/// One agent's status, under these tolerances.
-pub fn report(status: &NodeTimeStatus, limits: &Tolerances, seen: BootTime) -> Report {
+/// One agent's status, under this plan. What the plan does not name is no evidence: nobody asked for it.
+pub fn report(status: &NodeTimeStatus, plan: &NodePlan, seen: BootTime) -> Report {
+    let limits = &plan.tolerances;
+    let planned: BTreeMap<&str, &PlannedAssociation> =
+        plan.associations.iter().map(|one| (one.source.as_str(), one)).collect();
     // More than the schema takes: nobody of ours wrote that list.
     let told = if status.associations.len() > MAX_ASSOCIATIONS { &[][..] } else { &status.associations };
     let growth = status.error_bound_growth_nanoseconds_per_second.filter(|growth| *growth >= 0);
@@ -68,7 +93,7 @@ pub fn report(status: &NodeTimeStatus, limits: &Tolerances, seen: BootTime) -> R
         growth: growth.map_or(limits.guaranteed_rate, Ppb),
         max_offset: limits.max_offset,
         clock: status.clock.as_ref().map(|clock| clock.reason.clone()),
-        views: told.iter().filter_map(view).collect(),
+        views: told.iter().filter_map(|one| view(one, planned.get(one.source.as_deref()?)?)).collect(),
         // No status tells of peers yet.
         peers: Vec::new(),
     }
@@ -90,7 +115,7 @@ fn conditions(told: &[Condition]) -> BTreeMap<ConditionKind, (Status, Option<Rea
 }
 
 /// None: not of the plan, a word of another version, an impossible value, or a contradiction in itself.
-fn view(told: &AssociationStatus) -> Option<View> {
+fn view(told: &AssociationStatus, planned: &PlannedAssociation) -> Option<View> {
     let role = told.role.to_core()?;
     let trouble = match told.trouble {
         Some(word) => Some(word.to_core()?),
@@ -102,29 +127,46 @@ fn view(told: &AssociationStatus) -> Option<View> {
         Reachability::NeverAnswered | Reachability::Unresolved => (false, false),
         Reachability::Unknown => return None,
     };
-    let [offset, uncertainty, delay] =
-        [told.offset_nanoseconds, told.uncertainty_nanoseconds, told.delay_nanoseconds]
-            .map(|value| value.map(Nanos));
+    let [offset, uncertainty, delay, sample_age] = [
+        told.offset_nanoseconds,
+        told.uncertainty_nanoseconds,
+        told.delay_nanoseconds,
+        told.sample_age_nanoseconds,
+    ]
+    .map(|value| value.map(Nanos));
     let spans = [uncertainty, delay];
     let impossible = told.unanswered < 0
         || offset.is_some_and(|offset| !is_sane(offset))
         || spans.into_iter().flatten().any(|span| !is_span(span))
-        || told.usable && (!answers || role == meantime_core::snapshot::Role::Witness)
-        || answers && trouble.is_some_and(meantime_core::diagnose::fleet::Trouble::is_silence);
+        || told.usable && (!answers || role == Role::Witness)
+        || answers && trouble.is_some_and(Trouble::is_silence);
     if impossible {
         return None;
     }
+    let address = told.address.as_deref().and_then(|address| address.parse().ok());
     Some(View {
         source: told.source.clone()?,
+        address: told.address.clone(),
+        root: planned.root_at(address),
         role,
         usable: told.usable,
         rejected: told.rejected,
         trouble,
         ever,
+        // An age that cannot be proves nothing of when it was heard; the rest may stand.
+        sample_age: sample_age.filter(|age| is_span(*age)),
+        poll: interval(told.poll, planned.polls),
         offset,
         uncertainty,
         delay,
     })
+}
+
+/// Time between two polls as told, within what is planned; not told = the longest planned.
+fn interval(told: Option<i32>, planned: PollRange) -> Nanos {
+    let (min, max) = (i32::from(planned.min), i32::from(planned.max).max(i32::from(planned.min)));
+    let exponent = told.map_or(max, |told| told.clamp(min, max)).clamp(0, MOST_POLL);
+    Nanos::from_secs(1 << exponent)
 }
 
 fn is_sane(offset: Nanos) -> bool {

@@ -123,6 +123,7 @@ fn association(seen: &Association, judged: &AssociationVerdict) -> AssociationSt
         delay_nanoseconds: seen.packet.as_ref().map(|packet| packet.peer_delay.0),
         refid: seen.packet.as_ref().map(|packet| format!("{:08X}", packet.refid)),
         stratum: seen.packet.as_ref().map(|packet| i32::from(packet.stratum)),
+        poll: Some(i32::from(seen.poll)),
         sample_age_nanoseconds: seen.sample_age.map(|age| age.0),
         health: HealthWord::default(),
         score: FULL_SCORE,

@@ -8,35 +8,39 @@ use meantime_core::diagnose::finding::Finding;
 use meantime_core::diagnose::fleet::{Fleet, Node, Report};
 use meantime_core::diagnose::{Figures, Memory, diagnose};
 use meantime_core::snapshot::NodePlan;
-use meantime_crds::convert::fleet::report;
+use meantime_crds::convert::fleet::{report, timescale};
 
-/// What stands at the end.
-pub fn findings(seen: &Seen) -> Vec<Finding> {
-    let (mut memory, mut found) = (Memory::default(), Vec::new());
-    for moment in &seen.trail {
-        (memory, found) = diagnose(&memory, &fleet(seen, moment), &Figures::default());
-    }
-    found
+/// What stands after each moment.
+pub fn findings(seen: &Seen) -> Vec<Vec<Finding>> {
+    let mut memory = Memory::default();
+    let look = |moment| {
+        let (next, found) = diagnose(std::mem::take(&mut memory), &fleet(seen, moment), &Figures::default());
+        memory = next;
+        found
+    };
+    seen.trail.iter().map(look).collect()
 }
 
 /// The same as words.
-pub fn words(seen: &Seen) -> Vec<Word> {
-    findings(seen).into_iter().map(|one| (one.kind, one.subject)).collect()
+pub fn words(seen: &Seen) -> Vec<Vec<Word>> {
+    let word = |one: Finding| (one.kind, one.subject);
+    findings(seen).into_iter().map(|found| found.into_iter().map(word).collect()).collect()
 }
 
 /// One moment as the rules look at it.
 pub fn fleet(seen: &Seen, moment: &Snapshot) -> Fleet {
     let nodes = moment.nodes.iter().map(|(name, node)| {
         let report = seen.plans.get(name).and_then(|plan| told(node, plan));
-        let place = (node.zone.clone(), node.egress.clone());
-        (name.clone(), Node { zone: place.0, egress: place.1, heard: node.heard, report })
+        let (zone, egress) = (node.zone.clone(), node.egress.clone());
+        let timescale = seen.plans.get(name).and_then(|plan| timescale(plan));
+        (name.clone(), Node { zone, egress, heard: node.heard, ready: node.ready, timescale, report })
     });
     Fleet { now: moment.now, sources: seen.declared.clone(), nodes: nodes.collect() }
 }
 
 fn told(node: &SeenNode, plan: &NodePlan) -> Option<Report> {
     let said = node.said.as_ref()?;
-    let mut report = report(&said.status, &plan.tolerances, node.seen);
+    let mut report = report(&said.status, plan, node.seen);
     for view in &mut report.views {
         view.trouble = view.trouble.or_else(|| said.trouble.get(&view.source).copied());
     }

@@ -25,6 +25,8 @@ pub struct Matrix {
     pub wrong: usize,
     /// Expected, and neither it nor its general form was said.
     pub missed: usize,
+    /// Scenarios in which a word was said on the way that is neither right at the end nor in the middle.
+    pub wrong_meanwhile: usize,
     /// Expected kind × said kind (none = abstained, or nothing expected).
     cells: BTreeMap<(Option<Kind>, Option<Kind>), usize>,
     /// One line for each wrong, missed and too general word.
@@ -32,13 +34,15 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Runs each scenario with a seed of its own and asks `diagnose` once about all that was seen.
-    pub fn of(scenarios: &[Scenario], seed: u64, diagnose: impl Fn(&Seen) -> Vec<Word>) -> Self {
+    /// Runs each scenario with a seed of its own and asks `diagnose` what stood after each moment of all that was seen.
+    pub fn of(scenarios: &[Scenario], seed: u64, diagnose: impl Fn(&Seen) -> Vec<Vec<Word>>) -> Self {
         let mut matrix = Self::default();
         for (index, scenario) in scenarios.iter().enumerate() {
             let seed = seed.wrapping_add(u64::try_from(index).unwrap_or(0));
             let seen = run(&scenario.world(seed));
-            matrix.count(scenario, &diagnose(&seen), &seen);
+            let said = diagnose(&seen);
+            matrix.count(scenario, said.last().map(Vec::as_slice).unwrap_or_default(), &seen);
+            matrix.count_meanwhile(scenario, &said);
         }
         matrix
     }
@@ -90,6 +94,35 @@ impl Matrix {
         if scenario.expect.is_empty() && self.wrong == before {
             self.abstained_right += 1;
             self.cell(None, None);
+        }
+    }
+
+    /// On the way a word may be more general than the one at the end; no other one may be said.
+    fn count_meanwhile(&mut self, scenario: &Scenario, said: &[Vec<Word>]) {
+        let right = |word: &&Word| {
+            scenario.may.contains(&word.0)
+                || scenario.meanwhile.contains(word)
+                || scenario.expect.iter().any(|expected| {
+                    expected == *word
+                        || expected.0.general() == Some(word.0) && concerns(&word.1, &expected.1)
+                })
+        };
+        let wrong: BTreeMap<&Word, (usize, usize)> =
+            said.iter().enumerate().fold(BTreeMap::new(), |mut wrong, (moment, words)| {
+                for word in words.iter().filter(|word| !right(word)) {
+                    wrong.entry(word).or_insert((moment, moment)).1 = moment;
+                }
+                wrong
+            });
+        self.wrong_meanwhile += usize::from(!wrong.is_empty());
+        for (word, (first, last)) in wrong {
+            self.lines.push(format!(
+                "MEANWHILE    {}: {word:?} from moment {first} to {last} of {}, expected {:?} ({})",
+                scenario.name,
+                said.len(),
+                scenario.expect,
+                scenario.about
+            ));
         }
     }
 
@@ -146,13 +179,14 @@ impl fmt::Display for Matrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "scenarios {}  attributed_right {}  abstained_right {}  too_general {}  wrong {}  missed {}",
+            "scenarios {}  attributed_right {}  abstained_right {}  too_general {}  wrong {}  missed {}  wrong_meanwhile {}",
             self.scenarios,
             self.attributed_right,
             self.abstained_right,
             self.too_general,
             self.wrong,
-            self.missed
+            self.missed,
+            self.wrong_meanwhile
         )?;
         let word = |kind: Option<Kind>, none: &str| kind.map_or(none.to_owned(), |kind| format!("{kind:?}"));
         writeln!(f, "{:<28} {:<28} {:>5}", "expected", "said", "times")?;

@@ -104,6 +104,7 @@ fn snapshot(scene: &Scene<'_>, publishers: &[Publisher], voices: &[Voice], opera
             zone: machine.zone.clone(),
             egress: machine.egress.clone(),
             heard: heard(scene.tick, voice, operator),
+            ready: voice.out.is_none_or(|since| scene.tick - since < NOT_READY),
             seen: at(voice.written.unwrap_or(operator)),
             said: publishers[index].said.clone(),
         };

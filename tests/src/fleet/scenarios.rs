@@ -29,13 +29,23 @@ pub struct Scenario {
     pub expect: Vec<(Kind, Subject)>,
     /// True as well, but not asked for: saying it is neither right nor wrong.
     pub may: Vec<Kind>,
+    /// True on the way: before the end it was so.
+    pub meanwhile: Vec<(Kind, Subject)>,
     /// Every node's own five conditions are healthy at the end.
     pub healthy: bool,
 }
 
 impl Scenario {
     fn new(name: &'static str, about: &'static str, build: fn(&mut World)) -> Self {
-        Self { name, about, build, expect: Vec::new(), may: Vec::new(), healthy: false }
+        Self {
+            name,
+            about,
+            build,
+            expect: Vec::new(),
+            may: Vec::new(),
+            meanwhile: Vec::new(),
+            healthy: false,
+        }
     }
     /// One more expected finding.
     fn says(mut self, kind: Kind, subject: Subject) -> Self {
@@ -50,6 +60,11 @@ impl Scenario {
     /// True as well, not asked for.
     fn may(mut self, kinds: &[Kind]) -> Self {
         self.may.extend_from_slice(kinds);
+        self
+    }
+    /// True before the end.
+    fn meanwhile(mut self, kind: Kind, subjects: impl IntoIterator<Item = Subject>) -> Self {
+        self.meanwhile.extend(subjects.into_iter().map(|subject| (kind, subject)));
         self
     }
     /// Nothing is said, and no node complains.

@@ -37,6 +37,8 @@ pub struct SeenNode {
     pub egress: Option<String>,
     /// Whether its agent is heard.
     pub heard: Heard,
+    /// Its agent's pod is ready.
+    pub ready: bool,
     /// When what it said was first seen, by the operator's BOOTTIME.
     pub seen: BootTime,
     /// What it said last; none = never anything.

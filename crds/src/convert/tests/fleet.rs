@@ -1,7 +1,7 @@
 //! What of a status becomes evidence, and what does not.
 
 use super::*;
-use crate::convert::fleet::{Place, declared, node};
+use crate::convert::fleet::{Ear, Place, declared, node};
 use crate::nodetime::{NodeTime, PlanTolerances};
 use meantime_core::conditions::ConditionKind;
 use meantime_core::diagnose::fleet::{Heard, Node, View};
@@ -15,6 +15,10 @@ fn plan() -> Value {
     json!({
         "hash": "9f86d081884c7d65", "policy": {"name": "p", "uid": "u", "generation": 1}, "mode": "Managed",
         "chrony": {"main": "", "sources": ""},
+        "associations": [{
+            "source": "a", "tier": 1, "role": "Driver", "address": "10.0.0.1", "port": 123,
+            "minPoll": 4, "maxPoll": 6, "iburst": true, "scope": "Site", "independence": "a", "timescale": "UTC",
+        }],
         "tolerances": PlanTolerances::from(&CorePreset::Kubernetes.tolerances()),
     })
 }
@@ -32,7 +36,7 @@ fn read(plan: Option<Value>, status: Option<Value>) -> Node {
     }
     let object: NodeTime = serde_json::from_value(object).unwrap();
     let place = Place { zone: Some("dc1".into()), egress: None };
-    node(&object, place, Heard::Fresh, SEEN)
+    node(&object, place, Ear { heard: Heard::Fresh, ready: true, seen: SEEN })
 }
 
 /// One association with `changes` over one that works.
@@ -50,11 +54,15 @@ fn views(changes: &Value) -> Vec<View> {
 fn works() -> View {
     View {
         source: "a".into(),
+        address: None,
+        root: "a".into(),
         role: CoreRole::Driver,
         usable: true,
         rejected: false,
         trouble: None,
         ever: true,
+        sample_age: None,
+        poll: Nanos::from_secs(64),
         offset: Some(Nanos(-5)),
         uncertainty: Some(Nanos(7)),
         delay: Some(Nanos(9)),

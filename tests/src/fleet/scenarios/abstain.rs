@@ -92,6 +92,7 @@ pub(super) fn all() -> Vec<Scenario> {
                 w.during(FAULT + 8, u32::MAX, AgentDead(Who::All));
             },
         )
+        .meanwhile(Kind::SourceDead, [src("gps-a")])
         .may(&[Kind::AgentSilent, Kind::ZoneSilent]),
         Scenario::new(
             "everything-silent-in-one-zone-cluster",

@@ -1,11 +1,12 @@
 //! Nothing is wrong, though much happens: no word may be said.
 
-use super::Scenario;
+use super::{Scenario, nd};
 use crate::fleet::fault::Fault::{
     AgentDead, AnnouncesLeap, Block, DaemonRestart, Jitter, Loss, OperatorRestart, PowerOff, Reboot, Slow,
 };
 use crate::fleet::fault::{To, Way, Who, node, source, zone};
 use crate::fleet::world::{FAULT, World};
+use meantime_core::diagnose::finding::Kind;
 use meantime_core::observation::ClockProfile;
 use meantime_core::units::Nanos;
 
@@ -107,6 +108,7 @@ pub(super) fn all() -> Vec<Scenario> {
         Scenario::new("a-node-joins", "it boots late in the run; its peers had never heard it before", |w| {
             w.standard().during(0, 60, PowerOff(node("c3"))).during(60, 61, Reboot(node("c3")));
         })
+        .meanwhile(Kind::AgentSilent, [nd("c3")])
         .all_well(),
     ]
 }

@@ -109,6 +109,7 @@ pub(super) fn all() -> Vec<Scenario> {
         Scenario::new("healed", "dead for five minutes, back for ten: at the end nothing is wrong", |w| {
             w.standard().during(FAULT, FAULT + 19, Dead("gps-a".into()));
         })
+        .meanwhile(Kind::SourceDead, [src("gps-a")])
         .all_well(),
         Scenario::new("two-polls-lost", "fewer than three unanswered polls are no silence", |w| {
             let last = w.ticks;
