@@ -194,7 +194,10 @@ impl Host {
             let index = line.server;
             let every = 1_u32 << (line.poll - 4).clamp(0, 10);
             let early = scene.tick - self.started < BURST;
-            if !(scene.tick + self.index).is_multiple_of(every) && !early {
+            // Out of step by node, and in the slow world by source too.
+            let phase = self.index
+                + if scene.world.slow { self.index / 3 + 3 * u32::try_from(index).unwrap_or(0) } else { 0 };
+            if !(scene.tick + phase).is_multiple_of(every) && !early {
                 continue;
             }
             let path = scene.path(&self.machine, server);

@@ -3,6 +3,7 @@
 use super::run::run;
 use super::scenarios::Scenario;
 use super::seen::Seen;
+use super::world::World;
 use meantime_core::diagnose::finding::{Kind, Subject};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -36,10 +37,22 @@ pub struct Matrix {
 impl Matrix {
     /// Runs each scenario with a seed of its own and asks `diagnose` what stood after each moment of all that was seen.
     pub fn of(scenarios: &[Scenario], seed: u64, diagnose: impl Fn(&Seen) -> Vec<Vec<Word>>) -> Self {
+        Self::changed(scenarios, seed, |_| {}, diagnose)
+    }
+
+    /// The same in worlds that are `changed` before they run.
+    pub fn changed(
+        scenarios: &[Scenario],
+        seed: u64,
+        change: impl Fn(&mut World),
+        diagnose: impl Fn(&Seen) -> Vec<Vec<Word>>,
+    ) -> Self {
         let mut matrix = Self::default();
         for (index, scenario) in scenarios.iter().enumerate() {
             let seed = seed.wrapping_add(u64::try_from(index).unwrap_or(0));
-            let seen = run(&scenario.world(seed));
+            let mut world = scenario.world(seed);
+            change(&mut world);
+            let seen = run(&world);
             let said = diagnose(&seen);
             matrix.count(scenario, said.last().map(Vec::as_slice).unwrap_or_default(), &seen);
             matrix.count_meanwhile(scenario, &said);
@@ -101,8 +114,7 @@ impl Matrix {
     fn count_meanwhile(&mut self, scenario: &Scenario, said: &[Vec<Word>]) {
         let right = |word: &&Word| {
             scenario.may.contains(&word.0)
-                || scenario.meanwhile.contains(word)
-                || scenario.expect.iter().any(|expected| {
+                || scenario.expect.iter().chain(&scenario.meanwhile).any(|expected| {
                     expected == *word
                         || expected.0.general() == Some(word.0) && concerns(&word.1, &expected.1)
                 })

@@ -34,6 +34,7 @@ pub fn plan(world: &World, machine: &Machine) -> NodePlan {
         },
         polls: match server.scope {
             Scope::Public => PollRange { min: 6, max: 6 },
+            Scope::Local | Scope::Site if world.slow => PollRange { min: 6, max: 6 },
             Scope::Local | Scope::Site => PollRange { min: 4, max: 4 },
         },
         iburst: true,

@@ -73,6 +73,9 @@ pub struct World {
     pub faults: Vec<Timed>,
     /// Agents ask each other.
     pub peers: bool,
+    /// Sources near by are polled every 64 s instead of every tick, each pair at its own time: what nodes say of one fault
+    /// is up to a poll apart, and some three.
+    pub slow: bool,
     /// Ticks that it runs.
     pub ticks: u32,
 }
@@ -80,7 +83,15 @@ pub struct World {
 impl World {
     /// Nothing but a seed: no source, no node, agents that ask each other.
     pub const fn empty(seed: u64) -> Self {
-        Self { seed, servers: Vec::new(), machines: Vec::new(), faults: Vec::new(), peers: true, ticks: END }
+        Self {
+            seed,
+            servers: Vec::new(),
+            machines: Vec::new(),
+            faults: Vec::new(),
+            peers: true,
+            slow: false,
+            ticks: END,
+        }
     }
 
     /// Nodes `a1 a2 … b1 b2 …`: so many in each zone, whose egress is the zone.
