@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | one node or few (less than a tenth) | the word's own rank | at least P3 |
 //! | several (two or more that are a tenth, or in two zones) | the word's own rank | at least P2 |
-//! | wide (half of the nodes or more) | one rank up, at most P2 | P1 |
+//! | wide (two or more that are half of the nodes) | one rank up, at most P2 | P1 |
 //!
 //! **Must never** call anything P1 while no clock is out of tolerance, but for two groups of clocks that disagree: there
 //! one of them is wrong, whatever each node says of itself.
@@ -69,7 +69,7 @@ pub struct Reach {
 
 impl Reach {
     const fn wide(nodes: u32, of: u32) -> bool {
-        of > 1 && nodes.saturating_mul(2) >= of
+        nodes > 1 && nodes.saturating_mul(2) >= of
     }
     const fn several(nodes: u32, of: u32) -> bool {
         nodes > 1 && nodes.saturating_mul(10) >= of
@@ -157,7 +157,9 @@ mod tests {
     #[case(None, reach(6, 12, 6), Severity::P1)]
     // of 3,000 nodes three are few, whatever the zones
     #[case(None, reach(1, 3_000, 1), Severity::P3)]
-    // the only node of a cluster is not a fleet
+    // one node is not a fleet, however few there are
+    #[case(None, reach(1, 2, 1), Severity::P3)]
+    #[case(None, reach(2, 2, 2), Severity::P1)]
     #[case(None, reach(1, 1, 1), Severity::P3)]
     #[case(Some(Kind::AgentSilent), reach(1, 1, 0), Severity::P4)]
     fn as_in_the_table(#[case] kind: Option<Kind>, #[case] reach: Reach, #[case] wanted: Severity) {

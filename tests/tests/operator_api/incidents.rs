@@ -79,10 +79,10 @@ async fn a_breach_is_one_incident_over_two_operators_and_a_persons_note_survives
     let status = &object.data["status"];
     assert_eq!(status["summary"], "Node/n2 OffsetExceeded: +91ms ± 410µs (limit 50ms)");
     assert_eq!(status["scope"]["summary"], "1/2");
-    assert_eq!(status["severity"], "P1", "half of the fleet: {status}");
+    assert_eq!(status["severity"], "P3", "one node is wrong: {status}");
     let label = |key: &str| object.metadata.labels.as_ref().and_then(|labels| labels.get(key)).cloned();
     assert_eq!(label("meantime.dev/finding").as_deref(), Some("OffsetExceeded"));
-    assert_eq!(label("meantime.dev/severity").as_deref(), Some("P1"));
+    assert_eq!(label("meantime.dev/severity").as_deref(), Some("P3"));
     until("told", vec!["IncidentOpened".to_owned()], || reasons(&cluster, &name)).await;
 
     // a person takes it and writes down what is known
