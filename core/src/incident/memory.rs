@@ -144,6 +144,14 @@ impl Memory {
                 }
             }
         }
+        for (name, one) in kept.iter().filter(|(name, _)| !next.contains_key(*name)) {
+            let Some(record) = one.record.as_ref().filter(|record| is_live(record.state)) else { continue };
+            let first = live.get(&record.cause.family()).filter(|first| *first != name);
+            if let Some(first) = first.filter(|first| next.contains_key(*first)).cloned() {
+                let part = self.join(record.clone(), name, &first, look, &mut next);
+                next.insert(name.clone(), part);
+            }
+        }
         self.finish(look, kept, next, &mut out);
         self.retain(look, kept, &used, &mut out);
         self.looked |= look.in_contact;
@@ -354,7 +362,8 @@ impl Memory {
             .collect();
         let mut written = Vec::new();
         // A note by a person on one that is long closed is seen too.
-        let untouched = kept.iter().filter(|(name, _)| !next.contains_key(*name));
+        let noted = |one: &Kept| one.record.as_ref().is_some_and(|record| record.observed != one.generation);
+        let untouched = kept.iter().filter(|(name, one)| noted(one) && !next.contains_key(*name));
         let untouched = untouched
             .filter_map(|(name, one)| Some((name.clone(), (one.record.clone()?, None))))
             .collect::<Vec<_>>();

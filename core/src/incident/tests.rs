@@ -383,6 +383,19 @@ fn what_an_operator_left_half_made_is_finished_or_taken_away() {
     assert!(scene.told.is_empty());
 }
 
+/// Two operators that both thought that they led, or somebody who copied one.
+#[test]
+fn of_two_for_one_cause_the_second_is_part_of_the_first() {
+    let mut scene = Scene::new();
+    scene.findings = vec![found(Kind::SourceDead, source("a"), 0, &["n1"])];
+    scene.run(0..=10);
+    let copy = scene.kept.values().next().unwrap().clone();
+    scene.kept.insert("20991231-2359-copy".to_owned(), copy);
+    scene.run(11..=20);
+    let dead = |state| ("SourceDead".to_owned(), state);
+    assert_eq!(scene.states(), [dead(State::Open), dead(State::Closed)]);
+}
+
 #[test]
 fn many_nodes_without_a_finding_are_one_incident() {
     let mut scene = Scene::new();

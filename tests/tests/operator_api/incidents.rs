@@ -136,6 +136,9 @@ async fn a_breach_is_one_incident_over_two_operators_and_a_persons_note_survives
     until("each told once", all.map(str::to_owned).to_vec(), || reasons(&cluster, &name)).await;
     let before = cluster.settled(ACCOUNT).await;
     stays("quiet", 3, before, writes).await;
+    cluster.report("n1", 2, ("False", "ErrorBoundExceeded"), breach()).await;
+    until("another node's trouble is another incident", 2, || async { log(&cluster).await.len() }).await;
+    until("both told", true, || async { log(&cluster).await.iter().all(|one| !one.0.is_empty()) }).await;
     print_log(&cluster);
     assert!(second.is_running());
 }
