@@ -145,7 +145,9 @@ fn breaches(
     sorted.waiting = waiting;
     // What many nodes had in common is part of what most of them are part of now.
     let mut most: BTreeMap<&Family, usize> = BTreeMap::new();
-    taken.iter().for_each(|(_, family)| *most.entry(family).or_default() += 1);
+    for (_, family) in &taken {
+        *most.entry(family).or_default() += 1;
+    }
     let most = most.into_iter().max_by_key(|(_, count)| *count).map(|(family, _)| family.clone());
     if let Some(most) = most.filter(|_| open.contains_key(&Family::Fleet)) {
         sorted.parts.insert(Family::Fleet, most);

@@ -129,22 +129,18 @@ impl Memory {
         for (family, name) in live.iter().filter(|(_, name)| !used.contains(name.as_str())) {
             let Some(record) = kept.get(name).and_then(|one| one.record.clone()) else { continue };
             let whole = sorted.parts.get(family).filter(|_| record.state == State::Open);
-            match whole {
-                Some(whole) => {
-                    // A whole that is only being created is waited for.
-                    let whole = live.get(whole).filter(|name| next.contains_key(*name)).cloned();
-                    if let Some(whole) = whole {
-                        let part = self.join(record, name, &whole, look, &mut next);
-                        next.insert(name.clone(), part);
-                    }
-                }
-                None => {
-                    let ended = self.unclaimed(record, name, look, &mut out);
-                    next.extend(ended.map(|ended| (name.clone(), ended)));
-                }
+            let Some(whole) = whole else {
+                let ended = self.unclaimed(record, name, look, &mut out);
+                next.extend(ended.map(|ended| (name.clone(), ended)));
+                continue;
+            };
+            // A whole that is only being created is waited for.
+            if let Some(whole) = live.get(whole).filter(|name| next.contains_key(*name)).cloned() {
+                let part = self.join(record, name, &whole, look, &mut next);
+                next.insert(name.clone(), part);
             }
         }
-        for (name, one) in kept.iter().filter(|(name, _)| !next.contains_key(*name)) {
+        for (name, one) in kept {
             let Some(record) = one.record.as_ref().filter(|record| is_live(record.state)) else { continue };
             let first = live.get(&record.cause.family()).filter(|first| *first != name);
             if let Some(first) = first.filter(|first| next.contains_key(*first)).cloned() {

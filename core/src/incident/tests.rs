@@ -544,7 +544,9 @@ proptest! {
             }
             scene.findings = on.iter().map(|which| one_of(*which)).collect();
             scene.breaches.clear();
-            wrong.iter().for_each(|which| scene.breach(&format!("n{which}")));
+            for which in &wrong {
+                scene.breach(&format!("n{which}"));
+            }
             // Settled, created, told.
             for wait in [1, 31, 1, 1] {
                 second += wait;
