@@ -36,10 +36,10 @@ pub(super) fn fleet(world: &World, tracker: &Tracker, now: BootTime) -> Fleet {
         if let Some(status) = status {
             fleet.switches.extend(switches(name, status, tracker, now));
         }
-        let word = status
+        let verdict = status
             .filter(|_| tracker.silent(name).is_none())
             .and_then(|status| Some((status, told(status)?.remove(&ConditionKind::TimeSynchronized)?)));
-        match word {
+        match verdict {
             Some((status, told)) if told.status == Status::False => {
                 fleet.breaches.push(Breach {
                     node: name.clone(),
