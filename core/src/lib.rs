@@ -28,6 +28,7 @@ pub mod diagnose;
 pub mod duration;
 pub mod fsm;
 pub mod hash;
+pub mod incident;
 pub mod judge;
 pub mod ledger;
 pub mod names;

@@ -17,6 +17,8 @@ pub const MANAGER_OPERATOR_SPEC: &str = "meantime-operator-spec";
 pub const MANAGER_OPERATOR_STATUS: &str = "meantime-operator-status";
 /// Field manager of the operator's Node conditions.
 pub const MANAGER_OPERATOR_CONDITIONS: &str = "meantime-operator-conditions";
+/// Field manager of the operator's TimeIncidents but their status; never of their spec.
+pub const MANAGER_OPERATOR_INCIDENTS: &str = "meantime-operator-incidents";
 /// Field manager of an agent's NodeTime status.
 pub const MANAGER_AGENT_STATUS: &str = "meantime-agent-status";
 
@@ -24,6 +26,10 @@ pub const MANAGER_AGENT_STATUS: &str = "meantime-agent-status";
 pub const ANNOTATION_REQUEST: &str = "meantime.dev/request";
 /// Well-known zone label of Nodes.
 pub const LABEL_ZONE: &str = "topology.kubernetes.io/zone";
+/// On a TimeIncident: its word.
+pub const LABEL_FINDING: &str = "meantime.dev/finding";
+/// On a TimeIncident: how loud, P1 to P5.
+pub const LABEL_SEVERITY: &str = "meantime.dev/severity";
 /// Name of the leader-election Lease, in the operator's namespace.
 pub const LEASE: &str = "meantime-operator";
 /// Name of the ConfigMap, in the operator's namespace, whose presence tells every operator to stop planning.

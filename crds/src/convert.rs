@@ -10,6 +10,7 @@
 mod failed_over;
 mod failover;
 pub mod fleet;
+mod incident;
 mod nodetime;
 mod policy;
 mod source;

@@ -1,4 +1,4 @@
-//! # Meantime's API: TimeSource, TimeSyncPolicy, NodeTime (`meantime.dev/v1alpha1`)
+//! # Meantime's API: TimeSource, TimeSyncPolicy, NodeTime, TimeIncident (`meantime.dev/v1alpha1`)
 //!
 //! **Role.** What users write and read: one kind per file, its schema with documentation, bounds and rules, and
 //! the conversions to and from core's types ([`convert`]).
@@ -23,9 +23,11 @@ pub mod failover;
 pub mod nodetime;
 mod rules;
 pub mod schema;
+pub mod timeincident;
 pub mod timesource;
 pub mod timesyncpolicy;
 
 pub use nodetime::{NodeTime, NodeTimeSpec, NodeTimeStatus};
+pub use timeincident::{TimeIncident, TimeIncidentSpec, TimeIncidentStatus};
 pub use timesource::{TimeSource, TimeSourceSpec, TimeSourceStatus};
 pub use timesyncpolicy::{TimeSyncPolicy, TimeSyncPolicySpec, TimeSyncPolicyStatus};

@@ -1,11 +1,11 @@
-//! The three CustomResourceDefinitions as installed: what kube-derive makes of the types, tidied.
+//! The four CustomResourceDefinitions as installed: what kube-derive makes of the types, tidied.
 //!
 //! **Out:** [`definitions`] for tests and tools, [`yaml`] for the files beside this crate. Tidying takes out what
 //! users would trip over: `nullable` (an explicit null is then dropped by the API server like an absent field),
 //! `default` (GitOps tools would see a difference for ever), line breaks in descriptions; and adds the rule on
 //! names, which stands at the root where derive macros do not reach.
 
-use crate::{NodeTime, TimeSource, TimeSyncPolicy, rules};
+use crate::{NodeTime, TimeIncident, TimeSource, TimeSyncPolicy, rules};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 use serde_json::Value;
@@ -20,9 +20,14 @@ pub struct SchemaError {
     pub source: serde_json::Error,
 }
 
-/// TimeSource, TimeSyncPolicy and NodeTime, tidied.
-pub fn definitions() -> Result<[CustomResourceDefinition; 3], SchemaError> {
-    Ok([tidy(&TimeSource::crd(), true)?, tidy(&TimeSyncPolicy::crd(), true)?, tidy(&NodeTime::crd(), false)?])
+/// TimeSource, TimeSyncPolicy, NodeTime and TimeIncident, tidied.
+pub fn definitions() -> Result<[CustomResourceDefinition; 4], SchemaError> {
+    Ok([
+        tidy(&TimeSource::crd(), true)?,
+        tidy(&TimeSyncPolicy::crd(), true)?,
+        tidy(&NodeTime::crd(), false)?,
+        tidy(&TimeIncident::crd(), false)?,
+    ])
 }
 
 /// The file's text for one definition: JSON data model, block YAML, whole numbers without a fraction.

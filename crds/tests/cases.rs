@@ -6,7 +6,7 @@
 use kube::Resource;
 use meantime_core::snapshot::Snapshot;
 use meantime_core::validate::validate;
-use meantime_crds::{NodeTime, TimeSource, TimeSyncPolicy};
+use meantime_crds::{NodeTime, TimeIncident, TimeSource, TimeSyncPolicy};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::Path;
@@ -39,6 +39,11 @@ fn accepted_sources_and_policies_are_sound_for_core() {
     assert_eq!(valid.source_problems().len(), 0, "{:?}", valid.source_problems());
     assert_eq!(valid.policy_problems().len(), 0, "{:?}", valid.policy_problems());
     assert_eq!((valid.sources().len(), valid.policies().len()), (sources.len(), policies.len()));
+}
+
+#[test]
+fn accepted_incidents_lose_nothing() {
+    assert_eq!(cases::<TimeIncident>("accept-timeincidents.yaml").len(), 4);
 }
 
 #[test]

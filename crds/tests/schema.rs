@@ -189,7 +189,7 @@ fn kinds_have_short_names_and_the_category() {
             names.short_names.clone().unwrap().join(",")
         })
         .collect();
-    assert_eq!(names, ["tsrc", "tsp", "nt"]);
+    assert_eq!(names, ["tsrc", "tsp", "nt", "tinc"]);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! **Role.** Plans for all nodes, brings each plan to its NodeTime, and tells what the nodes report: conditions and
 //! Events on Nodes, status on sources and policies.
 //!
-//! **In.** Six watches ([`gather`]). **Out.** NodeTime specs ([`apply`]), Node [`conditions`], [`events`], [`status`].
+//! **In.** Seven watches ([`gather`]). **Out.** NodeTime specs ([`apply`]), Node [`conditions`], [`events`], [`status`],
+//! [`incidents`].
 //! Decisions are pure functions of a whole [`gather::World`]; [`reconcile`] is the one loop that joins them, and it
 //! writes only while this replica leads ([`election`]).
 //!
@@ -19,6 +20,7 @@ pub mod election;
 pub mod events;
 pub mod gather;
 pub mod http;
+pub mod incidents;
 pub mod metrics;
 pub mod reconcile;
 pub mod retire;

@@ -30,6 +30,15 @@ pub struct StateLabel {
     pub status: &'static str,
 }
 
+/// How many incidents are how loud and in which state.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct IncidentLabel {
+    /// `P1` to `P5`.
+    pub severity: &'static str,
+    /// `Open`, `Recovered`, `Closed`.
+    pub state: &'static str,
+}
+
 /// Cheap to clone: all clones are one set of counters.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
@@ -55,6 +64,8 @@ pub struct Metrics {
     pub nodes: Family<StateLabel, Gauge>,
     /// Agents that have fallen silent.
     pub silent: Gauge,
+    /// TimeIncidents by severity and state.
+    pub incidents: Family<IncidentLabel, Gauge>,
     registry: Arc<std::sync::OnceLock<Registry>>,
 }
 
@@ -91,6 +102,7 @@ impl Metrics {
         registry.register("events", "Events by kind and outcome", self.events.clone());
         registry.register("nodes", "Nodes by status of TimeSynchronized", self.nodes.clone());
         registry.register("silent_agents", "Agents that have fallen silent", self.silent.clone());
+        registry.register("incidents", "TimeIncidents by severity and state", self.incidents.clone());
         registry
     }
 

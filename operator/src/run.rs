@@ -7,6 +7,7 @@ use crate::election::run::{Candidate, Contact, Stand};
 use crate::events::send::Recorder;
 use crate::gather::{Scope, Stores};
 use crate::http::{self, HttpError, Ready};
+use crate::incidents::Incidents;
 use crate::metrics::Metrics;
 use crate::reconcile::decide::Memory;
 use crate::reconcile::{ReconcileError, Reconciler};
@@ -15,6 +16,7 @@ use crate::wake::Wake;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use kube::{Api, Client};
+use meantime_core::incident::Figures;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -35,6 +37,8 @@ pub struct Config {
     pub timing: Timing,
     /// When an agent is silent.
     pub limits: Limits,
+    /// Spans and counts of incidents.
+    pub incidents: Figures,
 }
 
 /// Why a run ended without being asked to.
@@ -73,9 +77,11 @@ pub async fn run(client: Client, config: Config, shutdown: impl Future<Output = 
     let mut election = std::pin::pin!(candidate.run_election(orders));
     let mut election_ended = false;
     let limit = Duration::from_nanos(u64::try_from(config.timing.request.0).unwrap_or(4_000_000_000));
+    let mut memory = Memory::new(config.limits);
+    memory.incidents = Incidents::new(config.incidents);
     let reconciler = Reconciler {
         stores: stores.clone(),
-        memory: Memory::new(config.limits),
+        memory,
         writer: Writer::new(client.clone(), gate.clone(), metrics.clone(), limit),
         recorder: Recorder::new(Api::namespaced(client, "default"), &config.identity, metrics.clone()),
         gate: gate.clone(),

@@ -244,7 +244,7 @@ impl ApiServer {
         access::pod_token(self.admin().await?, namespace, account, node).await
     }
 
-    /// Installs the three CRDs as generated from the types, and waits until they are Established and served.
+    /// Installs the four CRDs as generated from the types, and waits until they are Established and served.
     pub async fn install_crds(&self) -> Result<(), ApiServerError> {
         let definitions = meantime_crds::schema::definitions().map_err(kube("definitions"))?;
         let api: Api<CustomResourceDefinition> = Api::all(self.admin().await?);

@@ -24,8 +24,12 @@ fn objects(file: &str) -> Vec<Value> {
     documents.map(|document| serde::Deserialize::deserialize(document).unwrap()).collect()
 }
 
-const KINDS: [(&str, &str); 3] =
-    [("TimeSource", "timesources"), ("TimeSyncPolicy", "timesyncpolicies"), ("NodeTime", "nodetimes")];
+const KINDS: [(&str, &str); 4] = [
+    ("TimeSource", "timesources"),
+    ("TimeSyncPolicy", "timesyncpolicies"),
+    ("NodeTime", "nodetimes"),
+    ("TimeIncident", "timeincidents"),
+];
 
 fn api(client: &Client, kind: &str) -> Api<DynamicObject> {
     let plural =

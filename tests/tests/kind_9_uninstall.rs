@@ -75,7 +75,7 @@ fn uninstall_leaves_nothing_but_the_crds_by_choice() {
     }
     assert!(left.is_empty(), "left behind:\n{}", left.join("\n"));
     let crds = sh("kubectl get crds -o name | grep -c meantime.dev").unwrap();
-    assert_eq!(crds, "3", "crds.keep=true keeps the three CRDs");
+    assert_eq!(crds, "4", "crds.keep=true keeps the four CRDs");
     assert_eq!(sh("kubectl get timesources -o name | wc -l").unwrap(), "5", "and the user's TimeSources");
 
     // And back: a mark of the uninstalled release must not stop the next one.

@@ -6,18 +6,22 @@ use crate::election::gate::Gate;
 use crate::metrics::Metrics;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::{Client, Resource};
 use meantime_core::conditions::ConditionKind;
-use meantime_core::names::{MANAGER_OPERATOR_CONDITIONS, MANAGER_OPERATOR_SPEC, MANAGER_OPERATOR_STATUS};
+use meantime_core::names::{
+    MANAGER_OPERATOR_CONDITIONS, MANAGER_OPERATOR_INCIDENTS, MANAGER_OPERATOR_SPEC, MANAGER_OPERATOR_STATUS,
+};
 use meantime_crds::nodetime::Desired;
 use meantime_crds::{
-    NodeTime, NodeTimeSpec, TimeSource, TimeSourceStatus, TimeSyncPolicy, TimeSyncPolicyStatus,
+    NodeTime, NodeTimeSpec, TimeIncident, TimeIncidentSpec, TimeIncidentStatus, TimeSource, TimeSourceStatus,
+    TimeSyncPolicy, TimeSyncPolicyStatus,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -75,6 +79,29 @@ pub enum Write {
         /// The status.
         status: Box<TimeSyncPolicyStatus>,
     },
+    /// Create a TimeIncident that tells nothing yet.
+    IncidentCreate {
+        /// TimeIncident.
+        name: String,
+        /// Its labels.
+        labels: BTreeMap<&'static str, String>,
+    },
+    /// Status of a TimeIncident, and its labels if they differ.
+    Incident {
+        /// TimeIncident.
+        name: String,
+        /// Labels; none = they are right.
+        labels: Option<BTreeMap<&'static str, String>>,
+        /// The status.
+        status: Box<TimeIncidentStatus>,
+    },
+    /// Delete a TimeIncident.
+    IncidentDelete {
+        /// TimeIncident.
+        name: String,
+        /// Its uid: another object of that name is not meant.
+        uid: String,
+    },
     /// Status of a TimeSource that can't be decoded.
     BrokenSource {
         /// TimeSource.
@@ -100,6 +127,9 @@ impl Write {
             Self::Conditions { node, .. } | Self::ClearConditions { node, .. } => ("node-conditions", node),
             Self::Source { name, .. } | Self::BrokenSource { name, .. } => ("source-status", name),
             Self::Policy { name, .. } | Self::BrokenPolicy { name, .. } => ("policy-status", name),
+            Self::IncidentCreate { name, .. } => ("incident-create", name),
+            Self::Incident { name, .. } => ("incident-status", name),
+            Self::IncidentDelete { name, .. } => ("incident-delete", name),
         }
     }
 }
@@ -211,17 +241,21 @@ impl Writer {
                     .await
                     .map(|stored| version(&stored))
             }
-            Write::Delete { name, uid } => {
-                let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
-                let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-                self.api::<NodeTime>().delete(name, &params).await.map(|_| None)
-            }
+            Write::Delete { name, uid } => self.delete::<NodeTime>(name, uid).await,
             Write::Conditions { node, uid, conditions } => {
                 self.conditions(node, uid, &conditions_json(conditions, clock::wall())).await
             }
             Write::ClearConditions { node, uid } => self.conditions(node, uid, &json!({})).await,
             Write::Source { name, status } => self.status::<TimeSource>(name, status).await,
             Write::Policy { name, status } => self.status::<TimeSyncPolicy>(name, status).await,
+            Write::IncidentCreate { name, labels } => self.create_incident(name, labels).await,
+            Write::Incident { name, labels, status } => {
+                if let Some(labels) = labels {
+                    self.label_incident(name, labels).await?;
+                }
+                self.status::<TimeIncident>(name, status).await
+            }
+            Write::IncidentDelete { name, uid } => self.delete::<TimeIncident>(name, uid).await,
             Write::BrokenSource { name, status } => self.broken::<TimeSource>(name, status).await,
             Write::BrokenPolicy { name, status } => self.broken::<TimeSyncPolicy>(name, status).await,
         }
@@ -232,6 +266,49 @@ impl Writer {
         K: Resource<Scope = kube::core::ClusterResourceScope, DynamicType = ()>,
     {
         Api::all(self.client.clone())
+    }
+
+    async fn delete<K>(&self, name: &str, uid: &str) -> Result<Option<String>, kube::Error>
+    where
+        K: Resource<Scope = kube::core::ClusterResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + Debug,
+    {
+        let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        self.api::<K>().delete(name, &params).await.map(|_| None)
+    }
+
+    /// The spec is people's: empty when it is made, and never written again.
+    async fn create_incident(
+        &self,
+        name: &str,
+        labels: &BTreeMap<&'static str, String>,
+    ) -> Result<Option<String>, kube::Error> {
+        let params =
+            PostParams { field_manager: Some(MANAGER_OPERATOR_INCIDENTS.into()), ..PostParams::default() };
+        let mut object = TimeIncident::new(name, TimeIncidentSpec::default());
+        object.metadata.labels =
+            Some(labels.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect());
+        let api: Api<TimeIncident> = Api::all(self.client.clone());
+        match api.create(&params, &object).await {
+            Ok(stored) => Ok(version(&stored)),
+            // an earlier try was heard after all: the watch will say so
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn label_incident(
+        &self,
+        name: &str,
+        labels: &BTreeMap<&'static str, String>,
+    ) -> Result<(), kube::Error> {
+        let params =
+            PatchParams { field_manager: Some(MANAGER_OPERATOR_INCIDENTS.into()), ..PatchParams::default() };
+        let body = json!({"metadata": {"labels": labels}});
+        self.api::<TimeIncident>().patch(name, &params, &Patch::Merge(&body)).await.map(|_| ())
     }
 
     async fn spec(

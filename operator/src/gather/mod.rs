@@ -1,6 +1,6 @@
-//! What the operator knows: six watches, each into its own store.
+//! What the operator knows: seven watches, each into its own store.
 //!
-//! **In.** TimeSource, TimeSyncPolicy, NodeTime, Node, the agents' pods and the stop mark, from the API server.
+//! **In.** TimeSource, TimeSyncPolicy, NodeTime, Node, the agents' pods, the stop mark and TimeIncidents, from the API server.
 //! **Out.** [`World`]: all of it at one moment, as plain data, and [`World::snapshot`] for the planner.
 //! **Must never** hand out a world before every store has synced (absent is not empty), or let one undecodable object
 //! disturb the others: it is set aside as [`Broken`], by name.
@@ -22,7 +22,8 @@ use kube::runtime::reflector::Store;
 use kube::runtime::watcher;
 use kube::{Client, ResourceExt};
 use meantime_core::names::{CONDITION_DOMAIN, STOP_MARK};
-use meantime_crds::{NodeTime, TimeSource, TimeSyncPolicy};
+use meantime_crds::{NodeTime, TimeIncident, TimeSource, TimeSyncPolicy};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use watch::{Bells, Health, Watched, watched};
 
@@ -35,6 +36,7 @@ pub struct Stores {
     nodes: Watched<Node>,
     pods: Watched<Pod>,
     mark: Watched<PartialObjectMeta<ConfigMap>>,
+    incidents: Watched<DeserializeGuard<TimeIncident>>,
 }
 
 /// Where and what to watch.
@@ -86,7 +88,9 @@ impl Stores {
             |_| {},
             |_, _| false,
         );
-        let stores = Self { sources, policies, node_times, nodes, pods, mark };
+        let (incidents, drive_incidents) =
+            watched(Api::all(client.clone()), all("TimeIncident"), shed_guarded, |_, _| false);
+        let stores = Self { sources, policies, node_times, nodes, pods, mark, incidents };
         let tasks = vec![
             drive_sources.boxed(),
             drive_policies.boxed(),
@@ -94,13 +98,15 @@ impl Stores {
             drive_nodes.boxed(),
             drive_pods.boxed(),
             drive_mark.boxed(),
+            drive_incidents.boxed(),
         ];
         (stores, tasks)
     }
 
-    /// Whether every store has once been filled completely.
+    /// Whether every store has once been filled completely. But for the incidents: they are records, and time is kept
+    /// without them (an older CRD set has none).
     pub fn synced(&self) -> bool {
-        let Self { sources, policies, node_times, nodes, pods, mark } = self;
+        let Self { sources, policies, node_times, nodes, pods, mark, incidents: _ } = self;
         [&sources.health, &policies.health, &node_times.health, &nodes.health, &pods.health, &mark.health]
             .into_iter()
             .all(Health::synced)
@@ -143,6 +149,15 @@ impl Stores {
                 Err(broken) => world.broken.push(Broken::new(BrokenKind::NodeTime, broken)),
             }
         }
+        if self.incidents.health.synced() {
+            let incidents = world.incidents.insert(BTreeMap::new());
+            for guarded in self.incidents.store.state() {
+                match &guarded.0 {
+                    Ok(incident) => drop(incidents.insert(incident.name_any(), Arc::new(incident.clone()))),
+                    Err(broken) => world.broken.push(Broken::new(BrokenKind::TimeIncident, broken)),
+                }
+            }
+        }
         world.nodes = by_name(&self.nodes.store);
         for pod in self.pods.store.state() {
             world.agent_pod(&pod);
@@ -152,7 +167,7 @@ impl Stores {
     }
 }
 
-fn by_name(store: &Store<Node>) -> std::collections::BTreeMap<String, Arc<Node>> {
+fn by_name(store: &Store<Node>) -> BTreeMap<String, Arc<Node>> {
     store.state().into_iter().map(|node| (node.name_any(), node)).collect()
 }
 

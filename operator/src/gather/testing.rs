@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::core::{ObjectMeta, PartialObjectMeta};
 use meantime_core::names::STOP_MARK;
 
-/// Empty stores, with or without a stop mark. `unsynced`: the number of the one that has not synced, 0…5 in the order of
+/// Empty stores, with or without a stop mark. `unsynced`: the number of the one that has not synced, 0…6 in the order of
 /// [`Stores`]'s fields; none = all have.
 pub fn stores(unsynced: Option<usize>, stop_mark: bool) -> Stores {
     let synced = |number| unsynced != Some(number);
@@ -20,6 +20,7 @@ pub fn stores(unsynced: Option<usize>, stop_mark: bool) -> Stores {
         nodes: Watched::still(vec![], synced(3)),
         pods: Watched::still(vec![], synced(4)),
         mark: Watched::still(if stop_mark { vec![mark] } else { vec![] }, synced(5)),
+        incidents: Watched::still(vec![], synced(6)),
     }
 }
 
@@ -29,6 +30,13 @@ fn no_world_before_every_store_has_synced() {
         assert!(stores(Some(number), false).world().is_none(), "store {number} has not synced");
     }
     assert!(stores(None, false).world().is_some_and(|world| !world.stopped));
+}
+
+/// Without their CRD nodes are planned all the same.
+#[test]
+fn incidents_are_not_waited_for_and_absent_is_not_empty() {
+    assert!(stores(Some(6), false).world().is_some_and(|world| world.incidents.is_none()));
+    assert!(stores(None, false).world().is_some_and(|world| world.incidents.is_some()));
 }
 
 #[test]

@@ -74,7 +74,7 @@ pub struct Bells {
 }
 
 /// After a failure: one second, doubling to 5, and a random part of as much again. kube's own goes to a minute, for which
-/// nobody would be told anything after a long outage (seen after five minutes of one). Two replicas with six watches each
+/// nobody would be told anything after a long outage (seen after five minutes of one). Two replicas with seven watches each
 /// are no crowd.
 fn again() -> watcher::ExponentialBackoff {
     let longest = Duration::from_secs(5);

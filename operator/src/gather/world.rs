@@ -10,7 +10,7 @@ use meantime_core::chrony::ChronyVersion;
 use meantime_core::conditions::{ConditionKind, Reason};
 use meantime_core::snapshot::{NodeFacts, ObjectKind, Snapshot, Undecodable};
 use meantime_crds::nodetime::Desired;
-use meantime_crds::{NodeTime, NodeTimeStatus, TimeSource, TimeSyncPolicy};
+use meantime_crds::{NodeTime, NodeTimeStatus, TimeIncident, TimeSource, TimeSyncPolicy};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -23,17 +23,20 @@ pub enum BrokenKind {
     TimeSyncPolicy,
     /// A node's plan and report.
     NodeTime,
+    /// A record.
+    TimeIncident,
 }
 
 impl BrokenKind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::TimeSource, Self::TimeSyncPolicy, Self::NodeTime];
+    pub const ALL: [Self; 4] = [Self::TimeSource, Self::TimeSyncPolicy, Self::NodeTime, Self::TimeIncident];
     /// As Kubernetes calls it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::TimeSource => "TimeSource",
             Self::TimeSyncPolicy => "TimeSyncPolicy",
             Self::NodeTime => "NodeTime",
+            Self::TimeIncident => "TimeIncident",
         }
     }
 }
@@ -76,6 +79,8 @@ pub struct World {
     pub policies: BTreeMap<String, Arc<TimeSyncPolicy>>,
     /// NodeTimes by name; only decodable ones.
     pub node_times: BTreeMap<String, Arc<DeserializeGuard<NodeTime>>>,
+    /// Incidents by name; only decodable ones. None until all were seen once.
+    pub incidents: Option<BTreeMap<String, Arc<TimeIncident>>>,
     /// What could not be decoded.
     pub broken: Vec<Broken>,
     /// Names of nodes with a ready agent pod.
@@ -133,7 +138,7 @@ impl World {
                 BrokenKind::TimeSyncPolicy => {
                     aside(ObjectKind::TimeSyncPolicy, &broken.name, broken.why.clone());
                 }
-                BrokenKind::NodeTime => {}
+                BrokenKind::NodeTime | BrokenKind::TimeIncident => {}
             }
         }
         snapshot.sources = sources;

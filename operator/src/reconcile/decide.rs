@@ -15,11 +15,15 @@ use crate::events::sources::SourceNews;
 use crate::events::switches::SwitchNews;
 use crate::events::{Loudness, Note, Regarding, of_node};
 use crate::gather::{BrokenKind, World, standing, told};
+use crate::incidents::{self, Incidents};
 use crate::silence::{Limits, Tracker};
 use crate::status::{broken, policy, source};
 use jiff::Timestamp;
 use meantime_core::clocks::BootTime;
 use meantime_core::conditions::{ConditionKind, Status};
+use meantime_core::diagnose::finding::Finding;
+use meantime_core::incident::record::State;
+use meantime_core::incident::severity::Severity;
 use meantime_core::plan::{self, NodeOutcome, PolicyReport, SourceReport};
 use meantime_core::units::Nanos;
 use meantime_core::validate;
@@ -28,7 +32,7 @@ use meantime_crds::{NodeTime, TimeSourceStatus, TimeSyncPolicyStatus};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Meantime's own kinds as Events name them.
-pub(super) const API_VERSION: &str = "meantime.dev/v1alpha1";
+pub(crate) const API_VERSION: &str = "meantime.dev/v1alpha1";
 
 type NodeConditions = BTreeMap<ConditionKind, conditions::Standing>;
 
@@ -50,6 +54,7 @@ enum Remember {
     Policy(Box<TimeSyncPolicyStatus>),
     Broken(String, i64),
     Deleted(String),
+    Incident(incidents::Done),
 }
 
 /// What one pass wants.
@@ -63,6 +68,8 @@ pub struct Decision {
     pub next: Option<BootTime>,
     /// Nodes by status of TimeSynchronized, for the metrics.
     pub synchronized: BTreeMap<&'static str, i64>,
+    /// Incidents by severity and state, for the metrics.
+    pub incidents: BTreeMap<(Severity, State), i64>,
 }
 
 impl Decision {
@@ -85,6 +92,8 @@ pub struct Seat {
 pub struct Memory {
     /// Which agents are silent.
     pub tracker: Tracker,
+    /// Incidents.
+    pub incidents: Incidents,
     news: SourceNews,
     switches: SwitchNews,
     specs: Expected<Standing>,
@@ -108,6 +117,7 @@ impl Memory {
     pub fn new(limits: Limits) -> Self {
         Self {
             tracker: Tracker::new(limits),
+            incidents: Incidents::default(),
             news: SourceNews::default(),
             switches: SwitchNews::default(),
             specs: Expected::default(),
@@ -142,6 +152,7 @@ impl Memory {
         }
         self.look_at_sources(world, &plan.sources, (now, wall), &mut decision);
         self.look_at_policies(world, &plan, (now, wall), &mut decision);
+        self.look_at_incidents(world, seat, (now, wall), &mut decision);
         self.look_at_broken(world, wall, &mut decision);
         self.forget(world, now);
         let moments = [
@@ -387,6 +398,24 @@ impl Memory {
         }
     }
 
+    fn look_at_incidents(
+        &mut self,
+        world: &World,
+        seat: Seat,
+        moment: (BootTime, Timestamp),
+        decision: &mut Decision,
+    ) {
+        let findings: &[Finding] = &[];
+        let wanted = self.incidents.look(world, &self.tracker, findings, seat.in_contact, moment);
+        decision.incidents = wanted.counts;
+        for (write, notes, done) in wanted.writes {
+            decision.jobs.push(Job { write, notes, remember: Remember::Incident(done) });
+        }
+        if let Some(moment) = wanted.next {
+            decision.look_again(moment);
+        }
+    }
+
     /// An undecodable object gets a status (once per generation) and an Event; nothing else is done with it.
     fn look_at_broken(&mut self, world: &World, wall: Timestamp, decision: &mut Decision) {
         for object in &world.broken {
@@ -416,8 +445,8 @@ impl Memory {
                     name: object.name.clone(),
                     status: Box::new(broken::policy(object, wall)),
                 },
-                // its status is its agent's: the Event is all there is to say
-                BrokenKind::NodeTime => {
+                // its status is its agent's, or nobody's any more: the Event is all there is to say
+                BrokenKind::NodeTime | BrokenKind::TimeIncident => {
                     decision.notes.push(note);
                     self.told_broken.insert(key);
                     continue;
@@ -470,6 +499,7 @@ impl Memory {
             Remember::Source(written) => self.sources.wrote(name, *written, version, now),
             Remember::Policy(written) => self.policies.wrote(name, *written, version, now),
             Remember::Deleted(uid) => drop(self.deleted.insert(uid)),
+            Remember::Incident(done) => self.incidents.done(&name, done, version, now),
             Remember::Broken(uid, generation) => drop(self.told_broken.insert((uid, generation))),
         }
     }

@@ -15,11 +15,13 @@ use crate::election::gate::Gate;
 use crate::election::run::Contact;
 use crate::events::send::Recorder;
 use crate::gather::{BrokenKind, Stores};
-use crate::metrics::{KindLabel, Metrics, StateLabel};
+use crate::metrics::{IncidentLabel, KindLabel, Metrics, StateLabel};
 use crate::wake::Wake;
 use decide::{Decision, Job, Memory, Seat};
 use futures::StreamExt;
 use meantime_core::clocks::BootTime;
+use meantime_core::incident::record::State;
+use meantime_core::incident::severity::Severity;
 use meantime_core::units::Nanos;
 use std::time::Duration;
 
@@ -108,6 +110,7 @@ impl Reconciler {
         let stood_still = pulse.beat()?;
         if stood_still || !self.in_contact() {
             self.memory.tracker.gap();
+            self.memory.incidents.gap();
         }
         Ok(())
     }
@@ -174,6 +177,13 @@ impl Reconciler {
             let count = broken.iter().filter(|broken| broken.kind == kind).count();
             let label = KindLabel { kind: kind.name() };
             metrics.undecodable.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        for severity in Severity::ALL {
+            for state in State::ALL {
+                let label = IncidentLabel { severity: severity.word(), state: state.word() };
+                let count = decision.incidents.get(&(severity, state)).copied().unwrap_or(0);
+                metrics.incidents.get_or_create(&label).set(count);
+            }
         }
         for status in ["True", "False", "Unknown"] {
             let count = decision.synchronized.get(status).copied().unwrap_or(0);

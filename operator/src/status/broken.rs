@@ -12,6 +12,7 @@ pub fn message(broken: &Broken) -> String {
     let kept = match broken.kind {
         BrokenKind::TimeSource => "it is left out of all plans",
         BrokenKind::TimeSyncPolicy => "its nodes keep the plan they have",
+        BrokenKind::TimeIncident => "it stays as it is",
         BrokenKind::NodeTime => "its agent goes on with the plan it has, its Node's conditions say Unknown",
     };
     format!(

@@ -1,6 +1,7 @@
 //! One cluster by hand: objects as users write them, reports as agents write them, operators that can be killed.
 
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use meantime_core::incident::Figures;
 use meantime_core::units::Nanos;
 use meantime_operator::election::Timing;
 use meantime_operator::gather::Scope;
@@ -44,6 +45,12 @@ impl Operator {
     }
 
     pub fn with_limits(client: kube::Client, identity: &str, limits: Limits) -> Self {
+        // Incidents have tests of their own: elsewhere a breach must not become one while writes are counted.
+        let incidents = Figures { settle: Nanos::from_secs(3_600), ..Figures::default() };
+        Self::with(client, identity, limits, incidents)
+    }
+
+    pub fn with(client: kube::Client, identity: &str, limits: Limits, incidents: Figures) -> Self {
         let config = Config {
             scope: Scope {
                 namespace: NAMESPACE.into(),
@@ -54,6 +61,7 @@ impl Operator {
             listen: "127.0.0.1:0".parse().unwrap(),
             timing: TIMING,
             limits,
+            incidents,
         };
         let (end, ended) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
@@ -143,6 +151,9 @@ impl Cluster {
     }
     pub fn policies(&self) -> Api<DynamicObject> {
         self.api("meantime.dev/v1alpha1", "TimeSyncPolicy", "timesyncpolicies", None)
+    }
+    pub fn incidents(&self) -> Api<DynamicObject> {
+        self.api("meantime.dev/v1alpha1", "TimeIncident", "timeincidents", None)
     }
     pub fn leases(&self) -> Api<DynamicObject> {
         self.api("coordination.k8s.io/v1", "Lease", "leases", Some(NAMESPACE))

@@ -80,7 +80,12 @@ fn apply(world: &mut World, jobs: &[Job]) {
                 policy.status = Some((**status).clone());
                 world.policies.insert(name.clone(), Arc::new(policy));
             }
-            Write::Retire { .. } | Write::BrokenSource { .. } | Write::BrokenPolicy { .. } => {}
+            Write::Retire { .. }
+            | Write::BrokenSource { .. }
+            | Write::BrokenPolicy { .. }
+            | Write::IncidentCreate { .. }
+            | Write::Incident { .. }
+            | Write::IncidentDelete { .. } => {}
         }
     }
 }
@@ -456,4 +461,26 @@ fn a_follower_tells_nothing_and_a_new_leader_does_not_repeat() {
     finish(&mut memory, &mut world, decision, at(10));
     let taken_over = follower.decide(&world, LEADING, at(30), wall());
     assert_eq!(taken_over.notes, []);
+}
+
+#[test]
+fn a_breach_that_nothing_explains_becomes_an_incident() {
+    let (mut memory, mut world) = (Memory::new(Limits::default()), world());
+    world.incidents = Some(BTreeMap::new());
+    let decision = memory.decide(&world, LEADING, at(0), wall());
+    apply(&mut world, &decision.jobs);
+    let bad = ("False", "OffsetExceeded");
+    report(&mut world, "n1", 1, bad, &json!({}));
+    report(&mut world, "n2", 1, ("True", "InTolerance"), &json!({}));
+    let decision = memory.decide(&world, LEADING, at(1), wall());
+    assert!(decision.next.is_some_and(|next| next <= at(31)), "looked at again in time");
+    let decision = memory.decide(&world, LEADING, at(31), wall());
+    let created: Vec<&str> = decision
+        .jobs
+        .iter()
+        .filter(|job| matches!(job.write, Write::IncidentCreate { .. }))
+        .map(|job| job.write.key().1)
+        .collect();
+    assert_eq!(created.len(), 1, "{created:?}");
+    assert!(created[0].contains("-offsetexceeded-"), "{created:?}");
 }
