@@ -24,6 +24,8 @@ pub const MANAGER_AGENT_STATUS: &str = "meantime-agent-status";
 pub const ANNOTATION_REQUEST: &str = "meantime.dev/request";
 /// Well-known zone label of Nodes.
 pub const LABEL_ZONE: &str = "topology.kubernetes.io/zone";
+/// Label of Nodes that share one way out of the network (one NAT, one uplink); without it a Node's zone counts.
+pub const LABEL_EGRESS: &str = "meantime.dev/egress";
 /// Name of the leader-election Lease, in the operator's namespace.
 pub const LEASE: &str = "meantime-operator";
 /// Name of the ConfigMap, in the operator's namespace, whose presence tells every operator to stop planning.

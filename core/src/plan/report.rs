@@ -1,6 +1,8 @@
 //! Puts together what a plan has to say to the authors of policies and sources.
 
+use super::egress::Shares;
 use super::finding::{Concern, Finding, PolicyFinding, Sample, SourceFinding};
+use super::group::{Group, Variant};
 use super::{Draft, NodeOutcome, Plan, Ready, State};
 use crate::snapshot::{ObjectRef, Role};
 use crate::tolerances::Tolerances;
@@ -54,6 +56,7 @@ pub struct SourceReport {
 pub(super) fn assemble(
     valid: &Validated<'_>,
     drafts: &[Draft<'_>],
+    shares: &Shares<'_>,
     unreadable: &BTreeMap<&str, Sample>,
     nodes: BTreeMap<String, NodeOutcome>,
 ) -> Plan {
@@ -72,6 +75,9 @@ pub(super) fn assemble(
         let report = of_policy(draft);
         of_sources(draft, &mut plan.sources);
         plan.policies.insert(draft.policy.spec().name.clone(), report);
+    }
+    for (source, finding) in shares.findings() {
+        plan.sources.entry(source.to_owned()).or_default().findings.push(finding);
     }
     for (name, problems) in valid.policy_problems() {
         plan.policies.entry(name.clone()).or_default().problems.clone_from(problems);
@@ -119,10 +125,10 @@ fn of_policy(draft: &Draft<'_>) -> PolicyReport {
             Some(candidates)
         }
         State::Ready(ready) => {
-            for group in ready.groups.values() {
-                planned += group.nodes.count;
-                for finding in &group.findings {
-                    findings.entry(finding.clone()).or_default().merge(&group.nodes);
+            for variant in ready.groups.values().flat_map(Group::variants) {
+                planned += variant.nodes.count;
+                for finding in &variant.findings {
+                    findings.entry(finding.clone()).or_default().merge(&variant.nodes);
                 }
             }
             Some(&ready.candidates)
@@ -182,23 +188,28 @@ fn of_sources(draft: &Draft<'_>, sources: &mut BTreeMap<String, SourceReport>) {
     let State::Ready(ready) = &draft.state else { return };
     let mut over: BTreeMap<&str, Sample> = BTreeMap::new();
     for group in ready.groups.values() {
-        for association in &group.plan.associations {
-            let report = sources.entry(association.source.clone()).or_default();
-            report.nodes += group.nodes.count;
-            if association.role == Role::Driver {
-                report.drives += group.nodes.count;
+        for variant in group.variants() {
+            of_variant(&draft.policy.spec().name, variant, sources);
+            for source in &group.dropped {
+                over.entry(source).or_default().merge(&variant.nodes);
             }
-            let name = &draft.policy.spec().name;
-            if !report.policies.contains(name) {
-                report.policies.push(name.clone());
-            }
-        }
-        for source in &group.dropped {
-            over.entry(source).or_default().merge(&group.nodes);
         }
     }
     for (source, nodes) in over {
         let finding = SourceFinding::OverLimit { policy: policy(), nodes };
         sources.entry(source.to_owned()).or_default().findings.push(finding);
+    }
+}
+
+fn of_variant(policy: &str, variant: &Variant, sources: &mut BTreeMap<String, SourceReport>) {
+    for association in &variant.plan.associations {
+        let report = sources.entry(association.source.clone()).or_default();
+        report.nodes += variant.nodes.count;
+        if association.role == Role::Driver {
+            report.drives += variant.nodes.count;
+        }
+        if !report.policies.iter().any(|known| known == policy) {
+            report.policies.push(policy.to_owned());
+        }
     }
 }
