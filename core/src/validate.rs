@@ -236,6 +236,7 @@ fn check_policy(spec: &PolicySpec) -> (CheckedPolicy<'_>, Vec<Problem>) {
         ("tolerances.maxFrequencyError", given.max_frequency_error.map(|rate| rate.0), 1, i64::MAX),
         ("tolerances.breachHold", given.breach_hold.map(|hold| hold.0), 0, i64::MAX),
         ("tolerances.clearHold", given.clear_hold.map(|hold| hold.0), 0, i64::MAX),
+        ("tolerances.maxSpread", given.max_spread.map(|span| span.0), 1, i64::MAX),
     ];
     for (field, value, min, max) in ranges {
         let Some(value) = value.filter(|value| !(min..=max).contains(value)) else { continue };

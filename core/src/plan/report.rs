@@ -6,6 +6,7 @@ use super::group::{Group, Variant};
 use super::{Draft, NodeOutcome, Plan, Ready, State};
 use crate::snapshot::{ObjectRef, Role};
 use crate::tolerances::Tolerances;
+use crate::units::Nanos;
 use crate::validate::{Problem, Validated};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,8 @@ pub struct PolicyReport {
     pub problems: Vec<Problem>,
     /// The figures in force; none with faults.
     pub tolerances: Option<Tolerances>,
+    /// The largest difference between two of its clocks; none = not judged.
+    pub max_spread: Option<Nanos>,
     /// Nodes that its selector takes (not known for an unreadable one: 0).
     pub selected: usize,
     /// Nodes planned by it now.
@@ -159,6 +162,7 @@ fn of_policy(draft: &Draft<'_>) -> PolicyReport {
         }),
         problems: Vec::new(),
         tolerances: draft.policy.tolerances().cloned(),
+        max_spread: spec.overrides.max_spread.or(spec.preset.max_spread()),
         selected: draft.selected,
         planned,
         kept: draft.kept.clone(),
