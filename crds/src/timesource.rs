@@ -45,7 +45,7 @@ pub struct TimeSourceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<Pool>,
     /// What it is for: Drive (may drive the clock; votes while its tier does not), Vote (never preferred), Witness
-    /// (measured, never steered by). Omitted = Drive. Example: "Witness"
+    /// (measured by two nodes of each way out, never steered by). Omitted = Drive. Example: "Witness"
     #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "SourceUse")]
     pub usage: Option<SourceUse>,
