@@ -177,10 +177,14 @@ fn share<'a>(
     nodes: &BTreeMap<String, NodeOutcome>,
 ) -> Shares<'a> {
     let group = |one: &Dealt<'a>| drafts[one.draft].groups().and_then(|groups| groups.get(&one.zone));
-    let shared = |one: &Dealt<'a>| group(one).map(|group| group.shared.as_slice()).unwrap_or_default();
+    let wanted = |one: &Dealt<'a>| group(one).map(|group| group.shared.as_slice()).unwrap_or_default();
     let mut shares = Shares::default();
-    dealt.iter().for_each(|one| shares.stand(one.node, shared(one)));
-    dealt.iter().for_each(|one| shares.ask(one.node, shared(one)));
+    for one in dealt {
+        shares.stand(one.node, wanted(one));
+    }
+    for one in dealt {
+        shares.ask(one.node, wanted(one));
+    }
     for &node in valid.nodes() {
         if let Some(NodeOutcome::Kept { plan, .. }) = nodes.get(&node.name) {
             shares.keep(node, plan);
