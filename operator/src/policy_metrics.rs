@@ -65,6 +65,9 @@ pub struct PolicyFacts {
 const KINDS: [&str; 2] = ["proven", "possible"];
 const STATES: [&str; 3] = ["in", "out", "unknown"];
 
+/// What was known when.
+type Pass = (BootTime, Vec<PolicyFacts>);
+
 /// Cheap to clone: all clones are one set.
 #[derive(Clone, Debug, Default)]
 pub struct PolicyMetrics {
@@ -72,7 +75,7 @@ pub struct PolicyMetrics {
     acknowledged: Family<AcknowledgedLabel, Gauge>,
     spread: Family<SpreadLabel, Gauge<f64, AtomicU64>>,
     seconds: Family<ComplianceLabel, Counter<f64, AtomicU64>>,
-    last: Arc<Mutex<Option<(BootTime, Vec<PolicyFacts>)>>>,
+    last: Arc<Mutex<Option<Pass>>>,
 }
 
 impl PolicyMetrics {

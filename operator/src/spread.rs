@@ -13,6 +13,7 @@ use meantime_core::spread::{Spread, Told, spread, told};
 use meantime_core::units::Nanos;
 use meantime_crds::TimeSyncPolicyStatus;
 use meantime_crds::convert::fleet;
+use meantime_crds::timesyncpolicy::SpreadStatus;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The reason of `Compliant` while the tolerance is exceeded.
@@ -91,7 +92,7 @@ impl Holds {
             return None;
         }
         let limit = report.max_spread;
-        let before = standing.and_then(|status| status.spread.as_ref()).map(|spread| spread.told());
+        let before = standing.and_then(|status| status.spread.as_ref()).map(SpreadStatus::told);
         let told = told(before, &exact, limit.unwrap_or(tolerances.max_offset));
         let breach = limit.map(|limit| exact.proven_span() > limit);
         // A new operator goes on with what the last one told.
