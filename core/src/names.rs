@@ -30,6 +30,8 @@ pub const LABEL_ZONE: &str = "topology.kubernetes.io/zone";
 pub const LABEL_FINDING: &str = "meantime.dev/finding";
 /// On a TimeIncident: how loud, P1 to P5.
 pub const LABEL_SEVERITY: &str = "meantime.dev/severity";
+/// Label of Nodes that share one way out of the network (one NAT, one uplink); without it a Node's zone counts.
+pub const LABEL_EGRESS: &str = "meantime.dev/egress";
 /// Name of the leader-election Lease, in the operator's namespace.
 pub const LEASE: &str = "meantime-operator";
 /// Name of the ConfigMap, in the operator's namespace, whose presence tells every operator to stop planning.

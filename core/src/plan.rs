@@ -12,15 +12,19 @@
 //!    each address (lowest tier, then name, stays).
 //! 3. **Choice** (`choose`, once per policy and zone). At most 12 associations; who is left out when that is too
 //!    few, and who drives.
-//! 4. **Text and hash** (once per policy and zone; the nodes share it).
+//! 4. **Way out** (`egress`, once for all). Which few nodes measure a witness, and how slowly a server is polled
+//!    that many nodes of one way out share.
+//! 5. **Text and hash** (once per policy, zone and what 4. made different; the nodes share it).
 //!
 //! A policy that is faulty, unreadable, or would starve its nodes leaves them the plan they have – whoever's it is –
 //! and never lets the next policy have them: a typing error must not turn an observed node into a managed one.
 
 mod candidates;
 mod choose;
+mod egress;
 mod feasible;
 mod finding;
+mod group;
 mod hash;
 mod report;
 
@@ -30,10 +34,12 @@ pub use finding::{
 pub use report::{PolicyReport, SourceReport};
 
 use crate::policy::PolicySpec;
-use crate::snapshot::{NodeFacts, NodePlan, ObjectRef};
+use crate::snapshot::{NodeFacts, NodePlan};
 use crate::tolerances::Tolerances;
 use crate::validate::{CheckedPolicy, Validated};
 use candidates::Candidates;
+use egress::Shares;
+use group::Group;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -120,7 +126,8 @@ pub fn plan(valid: &Validated<'_>) -> Plan {
     let mut unreadable: BTreeMap<&str, Sample> =
         valid.unreadable_policies().iter().map(|name| (*name, Sample::default())).collect();
     let mut nodes = BTreeMap::new();
-    for node in valid.nodes() {
+    let mut dealt = Vec::new();
+    for &node in valid.nodes() {
         let outcome = match node
             .previous
             .as_ref()
@@ -132,17 +139,63 @@ pub fn plan(valid: &Validated<'_>) -> Plan {
                 NodeOutcome::Kept { plan, policy, why: Standstill::PolicyUnreadable }
             }
             None => match winner(&mut drafts, node) {
-                Some(draft) => draft.outcome(node),
+                Some(draft) => match drafts[draft].deal(node) {
+                    Ok(zone) => {
+                        dealt.push(Dealt { node, draft, zone });
+                        continue;
+                    }
+                    Err(standing) => standing,
+                },
                 None => NodeOutcome::Unselected,
             },
         };
         nodes.insert(node.name.clone(), outcome);
     }
-    report::assemble(valid, &drafts, &unreadable, nodes)
+    let mut shares = share(valid, &drafts, &dealt, &nodes);
+    for Dealt { node, draft, zone } in dealt {
+        let Some(group) = drafts[draft].groups_mut().and_then(|groups| groups.get_mut(&zone)) else {
+            continue;
+        };
+        let plan = group.plan(node, &mut shares);
+        nodes.insert(node.name.clone(), NodeOutcome::Planned(plan));
+    }
+    report::assemble(valid, &drafts, &shares, &unreadable, nodes)
+}
+
+/// A node that gets a plan.
+struct Dealt<'a> {
+    node: &'a NodeFacts,
+    draft: usize,
+    zone: Option<&'a str>,
+}
+
+/// What the nodes of each way out share: first all stand, then all ask.
+fn share<'a>(
+    valid: &Validated<'a>,
+    drafts: &[Draft<'a>],
+    dealt: &[Dealt<'a>],
+    nodes: &BTreeMap<String, NodeOutcome>,
+) -> Shares<'a> {
+    let group = |one: &Dealt<'a>| drafts[one.draft].groups().and_then(|groups| groups.get(&one.zone));
+    let wanted = |one: &Dealt<'a>| group(one).map(|group| group.shared.as_slice()).unwrap_or_default();
+    let mut shares = Shares::default();
+    for one in dealt {
+        shares.stand(one.node, wanted(one));
+    }
+    for one in dealt {
+        shares.ask(one.node, wanted(one));
+    }
+    for &node in valid.nodes() {
+        if let Some(NodeOutcome::Kept { plan, .. }) = nodes.get(&node.name) {
+            shares.keep(node, plan);
+        }
+    }
+    shares.settle();
+    shares
 }
 
 /// Finds the policy that wins the node, and tells the others what they lost.
-fn winner<'d, 'a>(drafts: &'d mut [Draft<'a>], node: &NodeFacts) -> Option<&'d mut Draft<'a>> {
+fn winner(drafts: &mut [Draft<'_>], node: &NodeFacts) -> Option<usize> {
     let first = drafts.iter().position(|draft| draft.policy.claims(node))?;
     let (won, lost) = drafts.split_at_mut(first + 1);
     let winner = won.last_mut()?;
@@ -153,7 +206,7 @@ fn winner<'d, 'a>(drafts: &'d mut [Draft<'a>], node: &NodeFacts) -> Option<&'d m
             draft.conflicts.entry(&winner.policy.spec().name).or_default().add(&node.name);
         }
     }
-    Some(winner)
+    Some(first)
 }
 
 /// One policy while the nodes are dealt out.
@@ -180,15 +233,7 @@ struct Ready<'a> {
     tolerances: &'a Tolerances,
     /// Zones that any candidate is in; nodes of all other zones are planned alike.
     zones: BTreeSet<&'a str>,
-    groups: BTreeMap<Option<&'a str>, Group>,
-}
-
-/// The nodes of one policy and zone: one plan for all.
-struct Group {
-    plan: Arc<NodePlan>,
-    findings: Vec<Finding>,
-    dropped: Vec<String>,
-    nodes: Sample,
+    groups: BTreeMap<Option<&'a str>, Group<'a>>,
 }
 
 impl<'a> Draft<'a> {
@@ -206,64 +251,38 @@ impl<'a> Draft<'a> {
         Self { policy, state, selected: 0, conflicts: BTreeMap::new(), kept, stalled }
     }
 
-    fn outcome(&mut self, node: &NodeFacts) -> NodeOutcome {
+    /// The zone as whose the node is planned, or what becomes of it without a plan of ours.
+    fn deal(&mut self, node: &NodeFacts) -> Result<Option<&'a str>, NodeOutcome> {
         let why = match &mut self.state {
-            State::Ready(ready) => {
-                let group = ready.group(self.policy, node.zone());
-                group.nodes.add(&node.name);
-                return NodeOutcome::Planned(Arc::clone(&group.plan));
-            }
+            State::Ready(ready) => return Ok(ready.deal(self.policy.spec(), node.zone())),
             State::Faulty => Standstill::PolicyInvalid,
             State::Starved(..) => Standstill::WouldStarve,
         };
         let policy = self.policy.spec().name.clone();
         if let Some(plan) = &node.previous {
             self.kept.add(&node.name);
-            return NodeOutcome::Kept { plan: Arc::clone(plan), policy, why };
+            return Err(NodeOutcome::Kept { plan: Arc::clone(plan), policy, why });
         }
         self.stalled.add(&node.name);
-        NodeOutcome::Stalled { policy, why }
+        Err(NodeOutcome::Stalled { policy, why })
+    }
+
+    fn groups(&self) -> Option<&BTreeMap<Option<&'a str>, Group<'a>>> {
+        if let State::Ready(ready) = &self.state { Some(&ready.groups) } else { None }
+    }
+
+    fn groups_mut(&mut self) -> Option<&mut BTreeMap<Option<&'a str>, Group<'a>>> {
+        if let State::Ready(ready) = &mut self.state { Some(&mut ready.groups) } else { None }
     }
 }
 
-impl Ready<'_> {
-    fn group(&mut self, policy: &CheckedPolicy<'_>, zone: Option<&str>) -> &mut Group {
+impl<'a> Ready<'a> {
+    fn deal(&mut self, policy: &PolicySpec, zone: Option<&str>) -> Option<&'a str> {
         let zone = zone.and_then(|zone| self.zones.get(zone).copied());
         let (candidates, tolerances) = (&self.candidates, self.tolerances);
-        self.groups.entry(zone).or_insert_with(|| {
-            let spec = policy.spec();
-            let policy =
-                ObjectRef { name: spec.name.clone(), uid: spec.uid.clone(), generation: spec.generation };
-            build(policy, spec, tolerances, candidates, zone)
-        })
+        self.groups.entry(zone).or_insert_with(|| Group::new(policy, tolerances, candidates, zone));
+        zone
     }
-}
-
-fn build(
-    policy: ObjectRef,
-    spec: &PolicySpec,
-    tolerances: &Tolerances,
-    candidates: &Candidates<'_>,
-    zone: Option<&str>,
-) -> Group {
-    let choice = choose::choose(&candidates.sources, zone);
-    let mut findings = choice.findings(tolerances);
-    findings.extend(feasible::check(tolerances, &choice.associations));
-    let mode = spec.mode;
-    let main = crate::conf::Main::for_policy(mode, tolerances, choice.distinct_roots()).render();
-    let sources = choice.lines.render();
-    let mut plan = NodePlan {
-        policy,
-        mode,
-        associations: choice.associations,
-        tolerances: tolerances.clone(),
-        failover: spec.failover,
-        main,
-        sources,
-        hash: String::new(),
-    };
-    plan.hash = hash::of(&plan);
-    Group { plan: Arc::new(plan), findings, dropped: choice.dropped, nodes: Sample::default() }
 }
 
 #[cfg(test)]

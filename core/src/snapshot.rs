@@ -65,6 +65,10 @@ impl NodeFacts {
     pub fn zone(&self) -> Option<&str> {
         self.labels.get(crate::names::LABEL_ZONE).map(String::as_str)
     }
+    /// Its way out: its label, else its zone; nodes without either share one.
+    pub fn egress(&self) -> Option<&str> {
+        self.labels.get(crate::names::LABEL_EGRESS).map(String::as_str).or_else(|| self.zone())
+    }
 }
 
 /// The part that an association plays on one node.

@@ -89,6 +89,14 @@ pub struct PollRange {
     pub max: i8,
 }
 
+impl PollRange {
+    /// Never faster than this.
+    pub const fn at_least(self, poll: i8) -> Self {
+        let Self { min, max } = self;
+        Self { min: if min < poll { poll } else { min }, max: if max < poll { poll } else { max } }
+    }
+}
+
 impl Default for PollRange {
     /// chrony's own defaults: 64 s … 1024 s.
     fn default() -> Self {
@@ -132,11 +140,26 @@ pub struct SourceSpec {
     pub weight: u8,
     /// Its power is failing: it drives only when nobody else can.
     pub power_failing: bool,
+    /// What it may cost; none = as its scope has it, see [`SourceSpec::budget`].
+    pub packets_per_minute: Option<u32>,
 }
+
+/// Polls a minute that a Public server gets from one way out, all nodes behind it together. A server that limits rates
+/// sees one address there, and begins to drop at one packet in 8 s: ntpd's `discard average 3` (with `restrict …
+/// limited`, as distributions ship it) and chronyd's `ratelimit interval 3`. 7.5 is that; 7 stays below it.
+pub const PUBLIC_PACKETS_PER_MINUTE: u32 = 7;
 
 impl SourceSpec {
     /// What stands for its independence: the declared label, else the source itself.
     pub fn root(&self) -> &str {
         self.independence.as_deref().unwrap_or(&self.name)
+    }
+    /// Polls a minute from one way out; none = as many as there are nodes.
+    pub const fn budget(&self) -> Option<u32> {
+        match (self.packets_per_minute, self.scope) {
+            (Some(declared), _) => Some(declared),
+            (None, Scope::Public) => Some(PUBLIC_PACKETS_PER_MINUTE),
+            (None, Scope::Local | Scope::Site) => None,
+        }
     }
 }

@@ -85,6 +85,8 @@ pub struct Overrides {
     pub breach_hold: Option<Nanos>,
     /// See [`Tolerances::clear_hold`].
     pub clear_hold: Option<Nanos>,
+    /// Largest difference between two clocks of the policy that may be proven: no node's own figure.
+    pub max_spread: Option<Nanos>,
 }
 
 /// Default hold before a breach is told: longer than one lost packet at a LAN poll, shorter than a pager's patience.
@@ -157,6 +159,24 @@ impl Preset {
                 _ => Ppb::from_ppm(15),
             },
             step_at_boot: true,
+        }
+    }
+
+    /// Largest difference between two clocks: Ceph's monitors take 50 ms (`mon_clock_drift_allowed`), CockroachDB's
+    /// nodes 500 ms (`--max-offset`), of which half leaves room; the others ask about each clock alone.
+    pub const fn max_spread(self) -> Option<Nanos> {
+        match self {
+            Self::Ceph => Some(Nanos::from_millis(40)),
+            Self::Newsql => Some(Nanos::from_millis(250)),
+            Self::Web
+            | Self::Baseline
+            | Self::Logging
+            | Self::Kubernetes
+            | Self::Database
+            | Self::Ydb
+            | Self::Finra
+            | Self::Finance
+            | Self::Mifid2 => None,
         }
     }
 

@@ -27,6 +27,10 @@ pub const MIN_POLL: i8 = -4;
 pub const MAX_POLL: i8 = 17;
 /// Fastest poll of somebody else's server (pool.ntp.org's rules of engagement: not below 64 s).
 pub const PUBLIC_MIN_POLL: i8 = 6;
+/// Smallest budget that may be declared: one way out with 8,000 nodes fits into it at [`MAX_POLL`].
+pub const MIN_PACKETS: u32 = 4;
+/// Largest one: a thousand polls a second.
+pub const MAX_PACKETS: u32 = 60_000;
 /// Longest independence, zone and timescale text (as Kubernetes' label values).
 const MAX_WORD: usize = 63;
 
@@ -165,6 +169,9 @@ fn check_source(spec: &SourceSpec) -> Result<Address, Vec<Problem>> {
     let (low, high) = (MIN_POLL.into(), MAX_POLL.into());
     range("minPoll", spec.polls.min.into(), low, high);
     range("maxPoll", spec.polls.max.into(), low, high);
+    if let Some(packets) = spec.packets_per_minute {
+        range("packetsPerMinute", packets.into(), MIN_PACKETS.into(), MAX_PACKETS.into());
+    }
     let (port_field, field, address) = match &spec.endpoint {
         Endpoint::Server { address, .. } => ("server.port", "server.address", Address::parse(address)),
         Endpoint::Pool { name, max_sources, .. } => {
@@ -229,6 +236,7 @@ fn check_policy(spec: &PolicySpec) -> (CheckedPolicy<'_>, Vec<Problem>) {
         ("tolerances.maxFrequencyError", given.max_frequency_error.map(|rate| rate.0), 1, i64::MAX),
         ("tolerances.breachHold", given.breach_hold.map(|hold| hold.0), 0, i64::MAX),
         ("tolerances.clearHold", given.clear_hold.map(|hold| hold.0), 0, i64::MAX),
+        ("tolerances.maxSpread", given.max_spread.map(|span| span.0), 1, i64::MAX),
     ];
     for (field, value, min, max) in ranges {
         let Some(value) = value.filter(|value| !(min..=max).contains(value)) else { continue };

@@ -20,6 +20,7 @@
 pub mod common;
 pub mod convert;
 pub mod failover;
+pub mod maintenance;
 pub mod nodetime;
 mod rules;
 pub mod schema;

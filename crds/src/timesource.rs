@@ -45,7 +45,7 @@ pub struct TimeSourceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<Pool>,
     /// What it is for: Drive (may drive the clock; votes while its tier does not), Vote (never preferred), Witness
-    /// (measured, never steered by). Omitted = Drive. Example: "Witness"
+    /// (measured by two nodes of each way out, never steered by). Omitted = Drive. Example: "Witness"
     #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "SourceUse")]
     pub usage: Option<SourceUse>,
@@ -81,6 +81,12 @@ pub struct TimeSourceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Power")]
     pub power: Option<Power>,
+    /// Polls a minute that it gets from all nodes of one way out together (node label meantime.dev/egress, else the
+    /// zone), 4 to 60000. When their polls come to more, minPoll is raised in their plans until it fits. Omitted = 7
+    /// for Public scope, no limit for Site and Local. Example: 600
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 4, max = 60000))]
+    pub packets_per_minute: Option<i32>,
 }
 
 /// One NTP server.

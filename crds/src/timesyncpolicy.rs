@@ -1,7 +1,8 @@
 //! TimeSyncPolicy: how right the clocks of which nodes must be, and by which sources.
 
-use crate::common::{Condition, LabelSelector, Mode, Preset, conditions};
+use crate::common::{Condition, LabelSelector, Mode, Preset, Time, conditions, time};
 use crate::failover::PolicyFailover;
+use crate::maintenance::PolicyMaintenance;
 use crate::rules;
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -67,6 +68,10 @@ pub struct TimeSyncPolicySpec {
     /// Example: {"failAfter": 3, "failback": {"every": "300s"}}
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failover: Option<PolicyFailover>,
+    /// When alerts about its nodes are to be marked suppressed; state stays truthful. Omitted = never.
+    /// Example: {"windows": [{"name": "sunday", "schedule": "30 2 * * 0", "duration": "4h"}]}
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<PolicyMaintenance>,
 }
 
 /// Which sources the nodes of a policy use.
@@ -127,6 +132,11 @@ pub struct PolicyTolerances {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 64), extend("x-kubernetes-validations" = rules::hold()))]
     pub clear_hold: Option<String>,
+    /// Largest difference between two nodes' clocks that may be proven, above 0, as a duration. Omitted = the preset's:
+    /// ceph 40ms, newsql 250ms, not judged by the others. Example: "40ms"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 64), extend("x-kubernetes-validations" = rules::tolerance()))]
+    pub max_spread: Option<String>,
 }
 
 /// What became of the policy.
@@ -138,7 +148,7 @@ pub struct TimeSyncPolicyStatus {
     #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
     /// Ready (rendered and applied), Compliant (every clock inside tolerance), Stalled (needs a person), Conflicted
-    /// (another policy took some nodes), Feasible (the paths allow the tolerances).
+    /// (another policy took some nodes), Feasible (the paths allow the tolerances), Maintenance (a window is open).
     /// Example: [{"type": "Ready", "status": "True", "reason": "Applied", "message": "applied on 4 of 4 nodes"}]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
@@ -157,6 +167,14 @@ pub struct TimeSyncPolicyStatus {
     /// Example: {"node": "n2", "headroom": "-11ms", "headroomNanoseconds": -11000000}
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worst: Option<WorstNode>,
+    /// How far apart two of its clocks are.
+    /// Example: {"proven": "12ms", "provenNanoseconds": 12000000, "between": ["n2", "n5"], "through": "dc1-gps"}
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<SpreadStatus>,
+    /// When the open maintenance window ends. Example: "2026-12-06T05:30:00Z"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "time")]
+    pub suppressed_until: Option<Time>,
 }
 
 /// The figures in force, for people.
@@ -198,6 +216,10 @@ pub struct EffectivePolicy {
     /// How long a breach must be gone before that is told. Example: "60s"
     #[schemars(length(max = 32))]
     pub clear_hold: String,
+    /// Largest difference between two clocks that may be proven; omitted = not judged. Example: "40ms"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub max_spread: Option<String>,
 }
 
 /// How many nodes are how far.
@@ -230,4 +252,32 @@ pub struct WorstNode {
     pub headroom: String,
     /// Tolerance left in nanoseconds; negative = breach. Example: -11000000
     pub headroom_nanoseconds: i64,
+}
+
+/// How far apart two clocks of a policy are, by what nodes measured of the same sources. Figures move in steps.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SpreadStatus {
+    /// Two of them are proven to differ by this, for a person. Example: "12ms"
+    #[schemars(length(max = 32))]
+    pub proven: String,
+    /// … in nanoseconds, rounded down; 0 = no two are proven to differ. Example: 12000000
+    #[schemars(range(min = 0))]
+    pub proven_nanoseconds: i64,
+    /// No two differ by more, for a person; omitted = not known. Example: "21ms"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub possible: Option<String>,
+    /// … in nanoseconds, rounded up. Example: 21000000
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub possible_nanoseconds: Option<i64>,
+    /// The node that is ahead and the one that is behind; empty = no two are proven to differ. Example: ["n2", "n5"]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2), inner(length(max = 253)), extend("x-kubernetes-list-type" = "atomic"))]
+    pub between: Vec<String>,
+    /// The TimeSource that both measured, at most 63 characters. Example: "dc1-gps"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub through: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! What the operator counts about itself. Never a node name as a label: per-node series come from the agents.
 
+use crate::policy_metrics::PolicyMetrics;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -66,7 +67,9 @@ pub struct Metrics {
     pub silent: Gauge,
     /// TimeIncidents by severity and state.
     pub incidents: Family<IncidentLabel, Gauge>,
-    registry: Arc<std::sync::OnceLock<Registry>>,
+    /// What is counted of each policy.
+    pub policies: PolicyMetrics,
+    registry: Arc<std::sync::OnceLock<[Registry; 2]>>,
 }
 
 impl Metrics {
@@ -75,13 +78,14 @@ impl Metrics {
         let registry = self.registry.get_or_init(|| self.register());
         let mut out = String::new();
         // Writing into a String can't fail; an empty page would be noticed by the scraper.
-        if text::encode(&mut out, registry).is_err() {
+        let whole = registry.iter().try_for_each(|part| text::encode_registry(&mut out, part));
+        if whole.and_then(|()| text::encode_eof(&mut out)).is_err() {
             out.clear();
         }
         out
     }
 
-    fn register(&self) -> Registry {
+    fn register(&self) -> [Registry; 2] {
         let mut registry = Registry::with_prefix("meantime_operator");
         registry.register("leading", "1 while this operator may write", self.leading.clone());
         registry.register("lease_failures", "Lease requests that failed", self.lease_failures.clone());
@@ -103,7 +107,10 @@ impl Metrics {
         registry.register("nodes", "Nodes by status of TimeSynchronized", self.nodes.clone());
         registry.register("silent_agents", "Agents that have fallen silent", self.silent.clone());
         registry.register("incidents", "TimeIncidents by severity and state", self.incidents.clone());
-        registry
+        self.policies.register(&mut registry);
+        let mut of_policies = Registry::with_prefix("meantime_policy");
+        self.policies.register_policy(&mut of_policies);
+        [registry, of_policies]
     }
 
     /// Counts one write.

@@ -25,7 +25,7 @@ mod bound;
 mod disruption;
 mod feasible;
 mod group;
-mod hold;
+pub mod hold;
 mod holdover;
 mod interval;
 mod message;

@@ -379,6 +379,26 @@ pub enum SourceFinding {
         /// The nodes.
         nodes: Sample,
     },
+    /// So many nodes of one way out use it that they poll it more slowly than declared.
+    PollsRaised {
+        /// minPoll as declared, log2 seconds.
+        from: i8,
+        /// minPoll as planned.
+        to: i8,
+        /// Its packets a minute.
+        budget: u32,
+        /// The ways out.
+        ways: Sample,
+    },
+    /// So many nodes of one way out use it that the slowest polls do not help.
+    OverBudget {
+        /// minPoll as planned, log2 seconds.
+        to: i8,
+        /// Its packets a minute.
+        budget: u32,
+        /// The ways out.
+        ways: Sample,
+    },
 }
 
 impl SourceFinding {
@@ -390,6 +410,8 @@ impl SourceFinding {
             Self::OtherTimescale { .. } => "MixedTimescales",
             Self::SmearRefused { .. } => "SmearRefused",
             Self::OverLimit { .. } => "TooManySources",
+            Self::PollsRaised { .. } => "PollsRaised",
+            Self::OverBudget { .. } => "OverBudget",
         }
     }
 }
@@ -411,6 +433,19 @@ impl fmt::Display for SourceFinding {
                 f,
                 "left out by policy {policy} on {nodes}: more than {} associations",
                 crate::names::MAX_ASSOCIATIONS
+            ),
+            Self::PollsRaised { from, to, budget, ways } => write!(
+                f,
+                "polled every {} instead of {} from {ways}: the nodes there may send it {budget} packets a minute \
+                 together; set packetsPerMinute if it takes more, or give them a server of their own",
+                Nanos::from_log2_seconds(*to),
+                Nanos::from_log2_seconds(*from),
+            ),
+            Self::OverBudget { to, budget, ways } => write!(
+                f,
+                "polled every {} from {ways}, and still by too many nodes for {budget} packets a minute; give them \
+                 a server of their own",
+                Nanos::from_log2_seconds(*to),
             ),
         }
     }

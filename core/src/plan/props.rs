@@ -4,7 +4,7 @@ use super::*;
 use crate::conf::{Main, Sources};
 use crate::names::{LABEL_ZONE, MAX_ASSOCIATIONS};
 use crate::policy::PolicySpec;
-use crate::snapshot::{Role, Snapshot};
+use crate::snapshot::{PlannedAssociation, Role, Snapshot};
 use crate::source::{Endpoint, PollRange, Scope, SourceSpec, Timescale, Use};
 use crate::tolerances::{Overrides, Preset};
 use crate::units::Nanos;
@@ -99,6 +99,13 @@ fn put_in_force(snapshot: &mut Snapshot, plan: &Plan) {
     }
 }
 
+/// What a node has whoever else there is; none = no plan.
+fn unwitnessed(outcome: &NodeOutcome) -> Option<(String, Vec<PlannedAssociation>)> {
+    let plan = outcome.plan()?;
+    let steers = plan.associations.iter().filter(|one| one.role != Role::Witness);
+    Some((plan.policy.name.clone(), steers.cloned().collect()))
+}
+
 proptest! {
     #[test]
     fn the_order_of_the_input_does_not_matter(cluster in some_cluster(), seed in any::<prop::sample::Index>()) {
@@ -129,7 +136,8 @@ proptest! {
         let after = run(&other);
         for (name, outcome) in &before.nodes {
             if *name != other.nodes[0].name {
-                prop_assert_eq!(outcome, &after.nodes[name]);
+                // Who measures a witness is decided by all of a way out (`egress`'s own tests).
+                prop_assert_eq!(unwitnessed(outcome), unwitnessed(&after.nodes[name]));
             }
         }
     }
@@ -157,10 +165,16 @@ proptest! {
             let candidates = Candidates::of(policy, &valid);
             let weight: u32 = plan.associations.iter().map(|a| a.endpoint.weight()).sum();
             let available: u32 = candidates.sources.iter().map(|s| s.spec().endpoint.weight()).sum();
-            prop_assert_eq!(weight, available.min(MAX_ASSOCIATIONS));
-            if available <= MAX_ASSOCIATIONS {
-                prop_assert_eq!(plan.associations.len(), candidates.sources.len());
-            }
+            let witnesses = |spec: &SourceSpec| spec.usage == Use::Witness;
+            let others: u32 = candidates
+                .sources
+                .iter()
+                .map(|s| s.spec())
+                .filter(|spec| !witnesses(spec))
+                .map(|spec| spec.endpoint.weight())
+                .sum();
+            // Witnesses are for a few.
+            prop_assert!(weight <= available.min(MAX_ASSOCIATIONS) && weight >= others.min(MAX_ASSOCIATIONS));
             let roots = |names: &mut dyn Iterator<Item = String>| names.collect::<BTreeSet<_>>().len();
             let voters = candidates.sources.iter().filter(|s| s.spec().usage != Use::Witness);
             let all = roots(&mut voters.map(|s| s.spec().root().to_owned()));

@@ -1,9 +1,12 @@
 //! Puts together what a plan has to say to the authors of policies and sources.
 
+use super::egress::Shares;
 use super::finding::{Concern, Finding, PolicyFinding, Sample, SourceFinding};
+use super::group::{Group, Variant};
 use super::{Draft, NodeOutcome, Plan, Ready, State};
 use crate::snapshot::{ObjectRef, Role};
 use crate::tolerances::Tolerances;
+use crate::units::Nanos;
 use crate::validate::{Problem, Validated};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +19,8 @@ pub struct PolicyReport {
     pub problems: Vec<Problem>,
     /// The figures in force; none with faults.
     pub tolerances: Option<Tolerances>,
+    /// The largest difference between two of its clocks; none = not judged.
+    pub max_spread: Option<Nanos>,
     /// Nodes that its selector takes (not known for an unreadable one: 0).
     pub selected: usize,
     /// Nodes planned by it now.
@@ -54,6 +59,7 @@ pub struct SourceReport {
 pub(super) fn assemble(
     valid: &Validated<'_>,
     drafts: &[Draft<'_>],
+    shares: &Shares<'_>,
     unreadable: &BTreeMap<&str, Sample>,
     nodes: BTreeMap<String, NodeOutcome>,
 ) -> Plan {
@@ -72,6 +78,9 @@ pub(super) fn assemble(
         let report = of_policy(draft);
         of_sources(draft, &mut plan.sources);
         plan.policies.insert(draft.policy.spec().name.clone(), report);
+    }
+    for (source, finding) in shares.findings() {
+        plan.sources.entry(source.to_owned()).or_default().findings.push(finding);
     }
     for (name, problems) in valid.policy_problems() {
         plan.policies.entry(name.clone()).or_default().problems.clone_from(problems);
@@ -119,10 +128,10 @@ fn of_policy(draft: &Draft<'_>) -> PolicyReport {
             Some(candidates)
         }
         State::Ready(ready) => {
-            for group in ready.groups.values() {
-                planned += group.nodes.count;
-                for finding in &group.findings {
-                    findings.entry(finding.clone()).or_default().merge(&group.nodes);
+            for variant in ready.groups.values().flat_map(Group::variants) {
+                planned += variant.nodes.count;
+                for finding in &variant.findings {
+                    findings.entry(finding.clone()).or_default().merge(&variant.nodes);
                 }
             }
             Some(&ready.candidates)
@@ -153,6 +162,7 @@ fn of_policy(draft: &Draft<'_>) -> PolicyReport {
         }),
         problems: Vec::new(),
         tolerances: draft.policy.tolerances().cloned(),
+        max_spread: spec.overrides.max_spread.or(spec.preset.max_spread()),
         selected: draft.selected,
         planned,
         kept: draft.kept.clone(),
@@ -182,23 +192,28 @@ fn of_sources(draft: &Draft<'_>, sources: &mut BTreeMap<String, SourceReport>) {
     let State::Ready(ready) = &draft.state else { return };
     let mut over: BTreeMap<&str, Sample> = BTreeMap::new();
     for group in ready.groups.values() {
-        for association in &group.plan.associations {
-            let report = sources.entry(association.source.clone()).or_default();
-            report.nodes += group.nodes.count;
-            if association.role == Role::Driver {
-                report.drives += group.nodes.count;
+        for variant in group.variants() {
+            of_variant(&draft.policy.spec().name, variant, sources);
+            for source in &group.dropped {
+                over.entry(source).or_default().merge(&variant.nodes);
             }
-            let name = &draft.policy.spec().name;
-            if !report.policies.contains(name) {
-                report.policies.push(name.clone());
-            }
-        }
-        for source in &group.dropped {
-            over.entry(source).or_default().merge(&group.nodes);
         }
     }
     for (source, nodes) in over {
         let finding = SourceFinding::OverLimit { policy: policy(), nodes };
         sources.entry(source.to_owned()).or_default().findings.push(finding);
+    }
+}
+
+fn of_variant(policy: &str, variant: &Variant, sources: &mut BTreeMap<String, SourceReport>) {
+    for association in &variant.plan.associations {
+        let report = sources.entry(association.source.clone()).or_default();
+        report.nodes += variant.nodes.count;
+        if association.role == Role::Driver {
+            report.drives += variant.nodes.count;
+        }
+        if !report.policies.iter().any(|known| known == policy) {
+            report.policies.push(policy.to_owned());
+        }
     }
 }

@@ -26,6 +26,7 @@ pub(crate) fn server(name: &str, tier: u8, address: &str) -> SourceSpec {
         timescale: Timescale::Utc,
         weight: FULL_WEIGHT,
         power_failing: false,
+        packets_per_minute: None,
     }
 }
 

@@ -1,10 +1,11 @@
 //! TimeSyncPolicy → PolicySpec, and the figures in force for its status.
 
 use super::{At, ConvertError, count};
-use crate::timesyncpolicy::{EffectivePolicy, PolicyTolerances, TimeSyncPolicy};
+use crate::timesyncpolicy::{EffectivePolicy, PolicyTolerances, SpreadStatus, TimeSyncPolicy};
 use kube::ResourceExt;
 use meantime_core::duration;
 use meantime_core::policy::{Mode, PolicySpec};
+use meantime_core::spread::Told;
 use meantime_core::tolerances::{Overrides, Tolerances};
 use meantime_core::units::{Nanos, Ppb};
 
@@ -51,12 +52,13 @@ fn overrides(at: &At<'_>, given: &PolicyTolerances) -> Result<Overrides, Convert
         max_update_intervals: number("maxUpdateIntervals", given.max_update_intervals)?,
         breach_hold: span("breachHold", &given.breach_hold)?,
         clear_hold: span("clearHold", &given.clear_hold)?,
+        max_spread: span("maxSpread", &given.max_spread)?,
     })
 }
 
 impl EffectivePolicy {
     /// The figures in force, for a policy's status.
-    pub fn new(mode: Mode, tolerances: &Tolerances) -> Self {
+    pub fn new(mode: Mode, tolerances: &Tolerances, max_spread: Option<Nanos>) -> Self {
         let mode = match mode {
             Mode::Observe => "Observe",
             Mode::Managed => "Managed",
@@ -73,6 +75,38 @@ impl EffectivePolicy {
             max_update_intervals: tolerances.max_update_intervals.map(count),
             breach_hold: tolerances.breach_hold.to_string(),
             clear_hold: tolerances.clear_hold.to_string(),
+            max_spread: max_spread.map(|span| span.to_string()),
+        }
+    }
+}
+
+impl SpreadStatus {
+    /// As it is told.
+    pub fn new(told: &Told) -> Self {
+        Self {
+            proven: told.proven.to_string(),
+            proven_nanoseconds: told.proven.0,
+            possible: told.possible.map(|span| span.to_string()),
+            possible_nanoseconds: told.possible.map(|span| span.0),
+            between: told
+                .between
+                .iter()
+                .flat_map(|(ahead, behind)| [ahead.clone(), behind.clone()])
+                .collect(),
+            through: told.through.clone(),
+        }
+    }
+    /// What was told with it.
+    pub fn told(&self) -> Told {
+        let between = match self.between.as_slice() {
+            [ahead, behind] => Some((ahead.clone(), behind.clone())),
+            _ => None,
+        };
+        Told {
+            proven: Nanos(self.proven_nanoseconds),
+            possible: self.possible_nanoseconds.map(Nanos),
+            between,
+            through: self.through.clone(),
         }
     }
 }

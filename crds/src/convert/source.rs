@@ -57,6 +57,10 @@ impl TimeSource {
             timescale: timescale(spec.timescale.as_deref()),
             weight: spec.weight.map_or(Ok(FULL_WEIGHT), |weight| at.number("weight", weight))?,
             power_failing: spec.power == Some(Power::Failing),
+            packets_per_minute: spec
+                .packets_per_minute
+                .map(|packets| at.number("packetsPerMinute", packets))
+                .transpose()?,
             name,
         })
     }

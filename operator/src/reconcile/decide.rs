@@ -16,8 +16,10 @@ use crate::events::switches::SwitchNews;
 use crate::events::{Loudness, Note, Regarding, of_node};
 use crate::gather::{BrokenKind, World, standing, told};
 use crate::incidents::{self, Incidents};
+use crate::policy_metrics::PolicyFacts;
 use crate::silence::{Limits, Tracker};
 use crate::status::{broken, policy, source};
+use crate::{maintenance, spread};
 use jiff::Timestamp;
 use meantime_core::clocks::BootTime;
 use meantime_core::conditions::{ConditionKind, Status};
@@ -70,6 +72,8 @@ pub struct Decision {
     pub synchronized: BTreeMap<&'static str, i64>,
     /// Incidents by severity and state, for the metrics.
     pub incidents: BTreeMap<(Severity, State), i64>,
+    /// What there is to count of each policy.
+    pub policies: Vec<PolicyFacts>,
 }
 
 impl Decision {
@@ -110,6 +114,7 @@ pub struct Memory {
     /// NodeTimes (by uid) that were deleted and that the cache still shows.
     deleted: BTreeSet<String>,
     rest: Rest,
+    spreads: spread::Holds,
 }
 
 impl Memory {
@@ -130,6 +135,7 @@ impl Memory {
             requests: Requests::default(),
             deleted: BTreeSet::new(),
             rest: Rest::default(),
+            spreads: spread::Holds::default(),
         }
     }
 
@@ -380,6 +386,8 @@ impl Memory {
                 silent: self.tracker.silent(name).is_some(),
             });
         }
+        let clocks = spread::Clocks::of(world, &plan.nodes, &self.tracker, now);
+        self.spreads.keep_only(|policy| world.policies.contains_key(policy));
         let blank = PolicyReport::default();
         for (name, object) in &world.policies {
             let pending =
@@ -387,7 +395,19 @@ impl Memory {
             let standing = pending.or_else(|| object.status.clone());
             let report = plan.policies.get(name).unwrap_or(&blank);
             let members = members.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
-            let status = policy::desired(object, standing.as_ref(), report, members, wall);
+            let names: Vec<&str> = members.iter().map(|member| member.name).collect();
+            let besides = policy::Besides {
+                maintenance: maintenance::look(object.spec.maintenance.as_ref(), wall),
+                spread: self.spreads.look(name, report, standing.as_ref(), &names, &clocks),
+            };
+            if let Some(seconds) = besides.maintenance.again {
+                decision.look_again(now + Nanos::from_secs(seconds));
+            }
+            if besides.spread.as_ref().is_some_and(|spread| spread.turning) {
+                decision.look_again(now + spread::AGAIN);
+            }
+            decision.policies.push(policy::facts(name, members, &besides));
+            let status = policy::desired(object, standing.as_ref(), report, members, &besides, wall);
             if standing.as_ref() != Some(&status) {
                 decision.jobs.push(Job {
                     write: Write::Policy { name: name.clone(), status: Box::new(status.clone()) },

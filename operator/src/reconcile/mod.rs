@@ -126,6 +126,11 @@ impl Reconciler {
         let seat = Seat { in_contact: self.in_contact(), leading: self.gate.is_open() };
         let decision = self.memory.decide(&world, seat, now, clock::wall());
         self.count(&world.broken, &decision, clock::boot() - now);
+        if seat.leading {
+            self.metrics.policies.set(decision.policies.clone(), now);
+        } else {
+            self.metrics.policies.follow();
+        }
         if !seat.leading {
             // What is due is the leader's to do; looking at it again and again would not help.
             return decision.next.map(|next| next.max(now + FOLLOWER_PAUSE));

@@ -5,15 +5,29 @@
 //! worst node: never a list of nodes.
 
 use super::conditions::{Fact, merge};
+use crate::policy_metrics::PolicyFacts;
+use crate::{maintenance, spread};
 use jiff::Timestamp;
 use meantime_core::conditions::{ConditionKind, Reason, Status};
+use meantime_core::maintenance::State;
 use meantime_core::names::CONDITION_BOOT_TIME;
 use meantime_core::plan::{Concern, NodeOutcome, PolicyReport, Sample};
 use meantime_core::policy::Mode;
+use meantime_core::spread::Spread;
 use meantime_core::units::Nanos;
+use meantime_crds::common::Time;
 use meantime_crds::nodetime::{AppliedState, Desired, NodeTimeSpec, NodeTimeStatus};
-use meantime_crds::timesyncpolicy::{EffectivePolicy, NodeCounts, WorstNode};
+use meantime_crds::timesyncpolicy::{EffectivePolicy, NodeCounts, SpreadStatus, WorstNode};
 use meantime_crds::{TimeSyncPolicy, TimeSyncPolicyStatus};
+
+/// What is known of a policy besides its nodes, one by one.
+#[derive(Clone, Debug, Default)]
+pub struct Besides {
+    /// Its windows and acknowledgements.
+    pub maintenance: maintenance::Look,
+    /// How far apart its clocks are; none = nothing to compare.
+    pub spread: Option<spread::Look>,
+}
 
 /// One node that the policy won.
 #[derive(Clone, Copy, Debug)]
@@ -137,6 +151,26 @@ fn tally(members: &[Member<'_>]) -> Tally {
     tally
 }
 
+/// What there is to count of it.
+pub fn facts(policy: &str, members: &[Member<'_>], besides: &Besides) -> PolicyFacts {
+    let mut nodes = [0; 3];
+    for member in members {
+        match member.synchronized().0 {
+            Status::True => nodes[0] += 1,
+            Status::False => nodes[1] += 1,
+            Status::Unknown => nodes[2] += 1,
+        }
+    }
+    let exact = besides.spread.as_ref().map(|spread| &spread.exact);
+    PolicyFacts {
+        policy: policy.to_owned(),
+        suppressed: matches!(besides.maintenance.state, State::Open { .. }),
+        acknowledged: besides.maintenance.acknowledged.clone(),
+        spread: [exact.map(Spread::proven_span), exact.and_then(|exact| exact.possible)],
+        nodes,
+    }
+}
+
 /// The status as it should be; `standing` is the one that stands. `members` are the nodes that it won; `wall` goes into lastTransitionTime only where a
 /// condition's status changes.
 pub fn desired(
@@ -144,6 +178,7 @@ pub fn desired(
     standing: Option<&TimeSyncPolicyStatus>,
     report: &PolicyReport,
     members: &[Member<'_>],
+    besides: &Besides,
     wall: Timestamp,
 ) -> TimeSyncPolicyStatus {
     let generation = policy.metadata.generation;
@@ -151,17 +186,33 @@ pub fn desired(
     let tally = tally(members);
     let mode = policy.spec.mode.map_or_else(Mode::default, Into::into);
     let (ready, stalled) = readiness(report, &tally);
-    let facts = [ready, compliance(&tally), stalled, conflict(report), feasibility(report, &tally)];
+    let facts = [
+        ready,
+        compliance(&tally, besides.spread.as_ref()),
+        stalled,
+        conflict(report),
+        feasibility(report, &tally),
+        maintained(&besides.maintenance),
+    ];
+    let until = match besides.maintenance.state {
+        State::Open { until, .. } => Timestamp::from_second(until).ok(),
+        State::Closed | State::Faulty { .. } => None,
+    };
     TimeSyncPolicyStatus {
         observed_generation: generation,
         conditions: merge(before, generation, wall, facts),
-        effective: report.tolerances.as_ref().map(|tolerances| EffectivePolicy::new(mode, tolerances)),
+        effective: report
+            .tolerances
+            .as_ref()
+            .map(|tolerances| EffectivePolicy::new(mode, tolerances, report.max_spread)),
         nodes: Some(tally.counts),
         summary: Some(format!("{}/{}", tally.counts.compliant, tally.counts.selected)),
         worst: tally.worst.map(|(headroom, node)| {
             let headroom = two_digits(headroom);
             WorstNode { node, headroom: headroom.to_string(), headroom_nanoseconds: headroom.0 }
         }),
+        spread: besides.spread.as_ref().map(|spread| SpreadStatus::new(&spread.told)),
+        suppressed_until: until.map(Time),
     }
 }
 
@@ -246,9 +297,15 @@ fn advice(report: &PolicyReport, tally: &Tally) -> Option<String> {
     (!all.is_empty()).then(|| super::lines(&all))
 }
 
-fn compliance(tally: &Tally) -> Fact {
+fn compliance(tally: &Tally, spread: Option<&spread::Look>) -> Fact {
     let NodeCounts { selected, compliant, .. } = tally.counts;
-    let share = format!("{compliant} of {selected} clocks are inside their tolerances");
+    let least = tally
+        .worst
+        .as_ref()
+        .map(|(headroom, node)| format!("; least headroom {} on {node}", two_digits(*headroom)));
+    let share =
+        format!("{compliant} of {selected} clocks are inside their tolerances{}", least.unwrap_or_default());
+    let apart = spread.filter(|spread| spread.exceeded).map(apart);
     if selected == 0 {
         Fact::new("Compliant", Status::Unknown, "NoNodes", "it has no node to judge".to_owned())
     } else if tally.breaching.count > 0 {
@@ -256,8 +313,14 @@ fn compliance(tally: &Tally) -> Fact {
             "Compliant",
             Status::False,
             "OutOfTolerance",
-            format!("{share}; out of tolerance: {}", tally.breaching),
+            format!(
+                "{share}; out of tolerance: {}{}",
+                tally.breaching,
+                apart.map(|apart| format!("; {apart}")).unwrap_or_default()
+            ),
         )
+    } else if let Some(apart) = apart {
+        Fact::new("Compliant", Status::False, spread::EXCEEDED, format!("{apart}; {share}"))
     } else if tally.unknown.count > 0 {
         Fact::new(
             "Compliant",
@@ -267,6 +330,47 @@ fn compliance(tally: &Tally) -> Fact {
         )
     } else {
         Fact::new("Compliant", Status::True, "InTolerance", share)
+    }
+}
+
+/// Two of its clocks, as they are told.
+fn apart(spread: &spread::Look) -> String {
+    let told = &spread.told;
+    let limit = spread.limit.map(|limit| format!(" (maxSpread {limit})")).unwrap_or_default();
+    match (&told.between, &told.through) {
+        (Some((ahead, behind)), Some(through)) => format!(
+            "{ahead} is proven to be about {} ahead of {behind}{limit}: both measured {through}",
+            told.proven
+        ),
+        // The hold time runs on: they came together a moment ago.
+        _ => format!("two clocks were further apart than allowed a moment ago{limit}"),
+    }
+}
+
+fn maintained(look: &maintenance::Look) -> Fact {
+    let known = match look.acknowledged.len() {
+        0 => String::new(),
+        1 => "; 1 fault is acknowledged".to_owned(),
+        more => format!("; {more} faults are acknowledged"),
+    };
+    match &look.state {
+        State::Open { name, until } => {
+            let until = Timestamp::from_second(*until).map(|until| until.to_string()).unwrap_or_default();
+            let why = format!(
+                "window {name} is open until {until}: alerts are marked suppressed, state is as it is{known}"
+            );
+            Fact::new("Maintenance", Status::True, "WindowOpen", why)
+        }
+        State::Faulty { name, why } => {
+            let why = format!("window {name} can not be read and never opens: {why}{known}");
+            Fact::new("Maintenance", Status::Unknown, "InvalidWindow", why)
+        }
+        State::Closed => Fact::new(
+            "Maintenance",
+            Status::False,
+            "NoWindowOpen",
+            format!("no maintenance window is open{known}"),
+        ),
     }
 }
 

@@ -100,6 +100,7 @@ fn source(number: u32) -> SourceSpec {
         timescale: Timescale::Utc,
         weight: FULL_WEIGHT,
         power_failing: false,
+        packets_per_minute: None,
     }
 }
 

@@ -7,6 +7,8 @@ use meantime_crds::{NodeTimeSpec, TimeSource, TimeSyncPolicy};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+mod policies;
+
 const LEADING: Seat = Seat { in_contact: true, leading: true };
 
 fn at(seconds: i64) -> BootTime {

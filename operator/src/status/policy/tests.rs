@@ -85,7 +85,7 @@ fn report() -> PolicyReport {
 
 fn status_of(report: &PolicyReport, nodes: &[Node]) -> TimeSyncPolicyStatus {
     let members: Vec<_> = nodes.iter().map(Node::member).collect();
-    desired(&policy(), None, report, &members, wall(1))
+    desired(&policy(), None, report, &members, &Besides::default(), wall(1))
 }
 
 fn told(status: &TimeSyncPolicyStatus, kind: &str) -> (String, String) {
@@ -156,7 +156,7 @@ fn a_plan_on_its_way_is_not_ready_and_says_where() {
 fn a_node_without_a_node_time_or_a_report_is_waited_for_and_unknown() {
     let outcome = NodeOutcome::Planned(Arc::new(plan()));
     let member = Member { name: "n1", outcome: &outcome, spec: None, status: None, silent: false };
-    let status = desired(&policy(), None, &report(), &[member], wall(1));
+    let status = desired(&policy(), None, &report(), &[member], &Besides::default(), wall(1));
     assert_eq!(told(&status, "Ready"), is("False", "Applying"));
     assert_eq!(told(&status, "Compliant"), is("Unknown", "NodesUnknown"));
     assert_eq!(status.nodes, Some(NodeCounts { selected: 1, planned: 0, applied: 0, compliant: 0 }));
@@ -239,8 +239,8 @@ fn advice_is_said_without_stopping_anything() {
 fn the_same_facts_give_the_same_status_at_any_time() {
     let nodes = [Node::good("n1")];
     let members: Vec<_> = nodes.iter().map(Node::member).collect();
-    let first = desired(&policy(), None, &report(), &members, wall(1));
-    assert_eq!(desired(&policy(), Some(&first), &report(), &members, wall(500)), first);
+    let first = desired(&policy(), None, &report(), &members, &Besides::default(), wall(1));
+    assert_eq!(desired(&policy(), Some(&first), &report(), &members, &Besides::default(), wall(500)), first);
 }
 
 #[test]
@@ -272,4 +272,25 @@ fn hosts_whose_clock_nothing_sets_at_boot_are_told_of_and_block_nothing() {
     assert!(said.contains("at boot on n1;") && said.contains("not known on n3"), "{said}");
     let observing = status_of(&report(), &[Node::good("n1"), Node::good("n2")]);
     assert!(!message(&observing, "Stalled").contains("BootTimeUnprotected"));
+}
+
+#[test]
+fn compliant_says_how_many_and_who_is_worst() {
+    let mut worst = Node::good("n2");
+    worst.status.headroom_nanoseconds = Some(12_345_678);
+    let status = status_of(&report(), &[Node::good("n1"), worst]);
+    assert_eq!(
+        message(&status, "Compliant"),
+        "2 of 2 clocks are inside their tolerances; least headroom 12ms on n2"
+    );
+}
+
+#[test]
+fn acknowledged_faults_are_counted_in_the_message() {
+    let acknowledged = vec![("SourceDead".to_owned(), "gps-a".to_owned())];
+    let maintenance = maintenance::Look { acknowledged, ..maintenance::Look::default() };
+    let besides = Besides { maintenance, spread: None };
+    let status = desired(&policy(), None, &report(), &[], &besides, wall(1));
+    assert_eq!(told(&status, "Maintenance"), is("False", "NoWindowOpen"));
+    assert!(message(&status, "Maintenance").ends_with("; 1 fault is acknowledged"));
 }
