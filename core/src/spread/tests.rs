@@ -99,6 +99,9 @@ fn who_says_nothing_makes_it_unknown() {
         ("a", node(Some(ms(90)), vec![view("gps", ms(80), ms(2))])),
         ("b", node(Some(ms(20)), vec![view("gps", ms(0), ms(2))])),
         ("c", node(None, vec![view("dc", ms(0), ms(2))])),
+        // That all is known of another timescale does not help.
+        ("d", node(Some(ms(5)), vec![view("cloud", ms(0), ms(1))])),
+        ("e", node(Some(ms(5)), vec![view("cloud", ms(0), ms(1))])),
     ]);
     let found = of(&fleet);
     assert_eq!((found.proven_span(), found.possible), (ms(76), None));
