@@ -1,8 +1,8 @@
-//! The five conditions on the core Node: what they should be, and whether that is worth a write.
+//! The six conditions on the core Node (five are the agent's, one is the fleet's): what they should be, and whether that is worth a write.
 //!
 //! **In.** What a node's agent told (or its silence), what stands on the Node, this machine's BOOTTIME.
-//! **Out.** All five conditions with their times, or their removal, or nothing to do; and the transitions, from which
-//! Events are made. **Must never** send fewer than five (server-side apply drops an omitted one), move
+//! **Out.** All six conditions with their times, or their removal, or nothing to do; and the transitions, from which
+//! Events are made. **Must never** send fewer than six (server-side apply drops an omitted one), move
 //! lastTransitionTime while a status stays, or write the same again and again.
 
 use crate::silence::Silence;
@@ -10,11 +10,51 @@ use jiff::Timestamp;
 use meantime_core::clocks::BootTime;
 use meantime_core::conditions::{ConditionKind, Reason, Status};
 use meantime_core::hash::fnv;
+use meantime_core::names::CONDITION_DOMAIN;
 use meantime_core::units::Nanos;
 use std::collections::BTreeMap;
 
 /// lastHeartbeatTime is refreshed this often, so that a dead operator shows, and no oftener.
 pub const HEARTBEAT: Nanos = Nanos::from_secs(600);
+
+/// A condition on the core Node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NodeCondition {
+    /// One of the five that the node's agent judges.
+    Agents(ConditionKind),
+    /// `NodeClockFaulty`: this node's own clock is wrong, as all nodes together prove. The one made for robots.
+    ClockFaulty,
+}
+
+impl NodeCondition {
+    /// All six, in writing order.
+    pub const ALL: [Self; 6] = [
+        Self::Agents(ConditionKind::TimeSynchronized),
+        Self::Agents(ConditionKind::TimeOffsetHigh),
+        Self::Agents(ConditionKind::TimeSourcesLow),
+        Self::Agents(ConditionKind::TimePartitioned),
+        Self::Agents(ConditionKind::TimeDaemonDown),
+        Self::ClockFaulty,
+    ];
+    /// The bare name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Agents(kind) => kind.name(),
+            Self::ClockFaulty => "NodeClockFaulty",
+        }
+    }
+    /// The type on the core Node: `meantime.dev/NodeClockFaulty`.
+    pub fn node_type(self) -> String {
+        format!("{CONDITION_DOMAIN}{}", self.name())
+    }
+    /// The state in which nobody needs to look.
+    pub const fn healthy(self) -> Status {
+        match self {
+            Self::Agents(kind) => kind.healthy(),
+            Self::ClockFaulty => Status::False,
+        }
+    }
+}
 
 /// One condition as told by an agent, or as it stands on a Node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,13 +82,13 @@ pub enum Wish {
     /// Nothing new is known (a plan, and no word yet): what stands there stays.
     Keep,
     /// These.
-    Set(BTreeMap<ConditionKind, Told>),
+    Set(BTreeMap<NodeCondition, Told>),
     /// None of ours.
     Remove,
 }
 
 /// What a node should show. `told` is what its agent last wrote, none = no verdict yet.
-pub fn wish(planned: bool, told: Option<&BTreeMap<ConditionKind, Told>>, silence: Option<Silence>) -> Wish {
+pub fn wish(planned: bool, told: Option<&BTreeMap<NodeCondition, Told>>, silence: Option<Silence>) -> Wish {
     if !planned {
         return Wish::Remove;
     }
@@ -58,7 +98,7 @@ pub fn wish(planned: bool, told: Option<&BTreeMap<ConditionKind, Told>>, silence
     match told {
         None => Wish::Keep,
         Some(told) => Wish::Set(
-            ConditionKind::ALL
+            NodeCondition::ALL
                 .map(|kind| {
                     let missing = || Told {
                         status: Status::Unknown,
@@ -73,7 +113,7 @@ pub fn wish(planned: bool, told: Option<&BTreeMap<ConditionKind, Told>>, silence
 }
 
 /// What a node should show whose NodeTime is there and can't be decoded: what stands there may be long past.
-pub fn wish_undecodable(why: &str, standing: &BTreeMap<ConditionKind, Standing>) -> Wish {
+pub fn wish_undecodable(why: &str, standing: &BTreeMap<NodeCondition, Standing>) -> Wish {
     if standing.is_empty() {
         return Wish::Keep;
     }
@@ -88,14 +128,14 @@ pub fn wish_undecodable(why: &str, standing: &BTreeMap<ConditionKind, Standing>)
 fn all_unknown(reason: &str, why: &str) -> Wish {
     let message = format!("nothing is known of this node's time: {why}");
     let told = Told { status: Status::Unknown, reason: reason.to_owned(), message };
-    Wish::Set(ConditionKind::ALL.map(|kind| (kind, told.clone())).into())
+    Wish::Set(NodeCondition::ALL.map(|kind| (kind, told.clone())).into())
 }
 
 /// A condition that changed its status or reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transition {
     /// Which.
-    pub kind: ConditionKind,
+    pub kind: NodeCondition,
     /// What stood there; none = none of ours.
     pub from: Option<Told>,
     /// What is written now.
@@ -110,7 +150,7 @@ pub enum Change {
     /// All five, with lastTransitionTime each; and what changed by it (empty = a heartbeat).
     Set {
         /// In writing order: kind, what it says, since when.
-        conditions: Vec<(ConditionKind, Told, Timestamp)>,
+        conditions: Vec<(NodeCondition, Told, Timestamp)>,
         /// What changed.
         transitions: Vec<Transition>,
     },
@@ -122,7 +162,7 @@ pub enum Change {
 /// lastTransitionTime where a status changes.
 pub fn change(
     wish: &Wish,
-    standing: &BTreeMap<ConditionKind, Standing>,
+    standing: &BTreeMap<NodeCondition, Standing>,
     written: BootTime,
     now: BootTime,
     wall: Timestamp,

@@ -18,6 +18,7 @@ pub mod clock;
 pub mod conditions;
 pub mod election;
 pub mod events;
+pub mod fleet;
 pub mod gather;
 pub mod http;
 pub mod incidents;

@@ -31,6 +31,13 @@ pub struct StateLabel {
     pub status: &'static str,
 }
 
+/// What all nodes together prove.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FindingLabel {
+    /// Its word: `SourceLying`, `ZoneCut`, …
+    pub finding: &'static str,
+}
+
 /// How many incidents are how loud and in which state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct IncidentLabel {
@@ -65,6 +72,8 @@ pub struct Metrics {
     pub nodes: Family<StateLabel, Gauge>,
     /// Agents that have fallen silent.
     pub silent: Gauge,
+    /// Findings that stand, by word.
+    pub findings: Family<FindingLabel, Gauge>,
     /// TimeIncidents by severity and state.
     pub incidents: Family<IncidentLabel, Gauge>,
     /// What is counted of each policy.
@@ -106,6 +115,7 @@ impl Metrics {
         registry.register("events", "Events by kind and outcome", self.events.clone());
         registry.register("nodes", "Nodes by status of TimeSynchronized", self.nodes.clone());
         registry.register("silent_agents", "Agents that have fallen silent", self.silent.clone());
+        registry.register("findings", "What all nodes together prove, by word", self.findings.clone());
         registry.register("incidents", "TimeIncidents by severity and state", self.incidents.clone());
         self.policies.register(&mut registry);
         let mut of_policies = Registry::with_prefix("meantime_policy");

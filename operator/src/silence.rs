@@ -84,6 +84,8 @@ struct Heard {
     object_uid: String,
     rising: Option<Rising>,
     since: BootTime,
+    /// When what it last wrote was first seen, or earlier; none = it stood there when this operator began.
+    seen: Option<BootTime>,
     silent: Option<Silence>,
 }
 
@@ -93,12 +95,14 @@ pub struct Tracker {
     limits: Limits,
     heard: BTreeMap<String, Heard>,
     in_contact: bool,
+    /// The last look in contact.
+    contact: Option<BootTime>,
 }
 
 impl Tracker {
     /// Nothing heard yet.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, heard: BTreeMap::new(), in_contact: false }
+        Self { limits, heard: BTreeMap::new(), in_contact: false, contact: None }
     }
 
     /// There was a time in which nothing could be heard (no contact, or this machine stood still): all counts start anew
@@ -119,12 +123,15 @@ impl Tracker {
                 object_uid: beat.object_uid.clone(),
                 rising: beat.rising.clone(),
                 since: now,
+                seen: None,
                 silent: beat.declared_silent.then_some(Silence::Inherited),
             });
             if heard.rising != beat.rising {
                 heard.rising.clone_from(&beat.rising);
                 heard.since = now;
                 heard.silent = None;
+                // After a gap it may have been written at any time since.
+                heard.seen = if in_contact && !regained { Some(now) } else { self.contact };
             }
             if regained || !in_contact {
                 heard.since = now;
@@ -138,6 +145,9 @@ impl Tracker {
                     (None | Some(_), _) => None,
                 };
             }
+        }
+        if in_contact {
+            self.contact = Some(now);
         }
     }
 
@@ -154,6 +164,11 @@ impl Tracker {
     /// Own time since the last new word of that agent; none = unknown node.
     pub fn quiet_for(&self, node: &str, now: BootTime) -> Option<Nanos> {
         self.heard.get(node).map(|heard| now - heard.since)
+    }
+
+    /// When its last word was first seen, or earlier; none = not known: it stood there when this operator began.
+    pub fn seen(&self, node: &str) -> Option<BootTime> {
+        self.heard.get(node).and_then(|heard| heard.seen)
     }
 
     /// The earliest moment after `now` at which somebody may become silent if nothing is heard: when to look again.

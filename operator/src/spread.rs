@@ -4,15 +4,12 @@
 //! the tolerance is exceeded, held for the policy's hold times. **Must never** count a silent agent's word.
 
 use crate::gather::World;
-use crate::silence::Tracker;
-use meantime_core::clocks::BootTime;
-use meantime_core::diagnose::fleet::{Fleet, Heard, Node};
+use meantime_core::diagnose::fleet::{Fleet, Heard};
 use meantime_core::judge::hold::{Hold, Pace};
-use meantime_core::plan::{NodeOutcome, PolicyReport};
+use meantime_core::plan::PolicyReport;
 use meantime_core::spread::{Spread, Told, spread, told};
 use meantime_core::units::Nanos;
 use meantime_crds::TimeSyncPolicyStatus;
-use meantime_crds::convert::fleet;
 use meantime_crds::timesyncpolicy::SpreadStatus;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,30 +26,14 @@ pub struct Clocks {
 }
 
 impl Clocks {
-    /// As they were last heard.
-    pub fn of(
-        world: &World,
-        nodes: &BTreeMap<String, NodeOutcome>,
-        tracker: &Tracker,
-        now: BootTime,
-    ) -> Self {
-        let sources = world.sources.iter();
-        let sources =
-            sources.filter_map(|(name, source)| Some((name.clone(), fleet::declared(source).ok()?)));
+    /// As they were last heard. What stood when this operator began is compared too: its age is bounded by its heartbeat.
+    pub fn of(world: &World, fleet: &Fleet) -> Self {
         let pools = world.sources.iter().filter(|(_, source)| source.spec.pool.is_some());
-        let heard = nodes.iter().filter_map(|(name, outcome)| {
-            let limits = &outcome.plan()?.tolerances;
-            let status = world.node_time(name)?.status.as_ref()?;
-            let quiet = tracker.quiet_for(name, now).unwrap_or(Nanos::ZERO);
-            let heard = match tracker.silent(name) {
-                None => Heard::Fresh,
-                Some(_) => Heard::Silent(quiet),
-            };
-            let report = Some(fleet::report(status, limits, now - quiet));
-            Some((name.clone(), Node { zone: None, egress: None, heard, report }))
-        });
-        let pools = pools.map(|(name, _)| name.clone()).collect();
-        Self { fleet: Fleet { now, sources: sources.collect(), nodes: heard.collect() }, pools }
+        let mut fleet = fleet.clone();
+        for node in fleet.nodes.values_mut().filter(|node| node.heard == Heard::Starting) {
+            node.heard = Heard::Fresh;
+        }
+        Self { pools: pools.map(|(name, _)| name.clone()).collect(), fleet }
     }
 }
 

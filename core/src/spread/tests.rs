@@ -20,11 +20,15 @@ fn declared(timescale: Timescale) -> Declared {
 fn view(source: &str, offset: Nanos, half: Nanos) -> Seen {
     Seen {
         source: source.to_owned(),
+        address: None,
+        root: source.to_owned(),
         role: Role::Voter,
         usable: true,
         rejected: false,
         trouble: None,
         ever: true,
+        sample_age: None,
+        poll: Nanos::from_secs(16),
         offset: Some(offset),
         uncertainty: Some(half),
         delay: None,
@@ -43,7 +47,7 @@ fn node(bound: Option<Nanos>, views: Vec<Seen>) -> Node {
         views,
         peers: Vec::new(),
     };
-    Node { zone: None, egress: None, heard: Heard::Fresh, report: Some(report) }
+    Node { zone: None, egress: None, heard: Heard::Fresh, ready: true, timescale: None, report: Some(report) }
 }
 
 fn fleet(nodes: Vec<(&str, Node)>) -> Fleet {

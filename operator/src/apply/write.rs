@@ -1,7 +1,7 @@
 //! The edge of all writes to objects: one request each, through the gate, cut off in time, counted.
 
 use crate::clock;
-use crate::conditions::Told;
+use crate::conditions::{NodeCondition, Told};
 use crate::election::gate::Gate;
 use crate::metrics::Metrics;
 use jiff::Timestamp;
@@ -9,7 +9,6 @@ use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::{Client, Resource};
-use meantime_core::conditions::ConditionKind;
 use meantime_core::names::{
     MANAGER_OPERATOR_CONDITIONS, MANAGER_OPERATOR_INCIDENTS, MANAGER_OPERATOR_SPEC, MANAGER_OPERATOR_STATUS,
 };
@@ -56,7 +55,7 @@ pub enum Write {
         /// Its uid.
         uid: String,
         /// All five in order: kind, what it says, since when.
-        conditions: Vec<(ConditionKind, Told, Timestamp)>,
+        conditions: Vec<(NodeCondition, Told, Timestamp)>,
     },
     /// None of our conditions on a Node.
     ClearConditions {
@@ -378,7 +377,7 @@ fn version<K: Resource>(stored: &K) -> Option<String> {
     stored.meta().resource_version.clone()
 }
 
-fn conditions_json(conditions: &[(ConditionKind, Told, Timestamp)], heartbeat: Timestamp) -> Value {
+fn conditions_json(conditions: &[(NodeCondition, Told, Timestamp)], heartbeat: Timestamp) -> Value {
     let conditions: Vec<Value> = conditions
         .iter()
         .map(|(kind, told, since)| {

@@ -1,7 +1,8 @@
-//! All five or none; times move only with the status; silence hides everything.
+//! All six or none; times move only with the status; silence hides everything.
 
 use super::*;
 
+const SYNCED: NodeCondition = NodeCondition::Agents(ConditionKind::TimeSynchronized);
 const WALL: i64 = 1_790_000_000;
 
 fn wall(seconds: i64) -> Timestamp {
@@ -12,22 +13,18 @@ fn told(status: Status, reason: &str, message: &str) -> Told {
     Told { status, reason: reason.into(), message: message.into() }
 }
 
-fn healthy() -> BTreeMap<ConditionKind, Told> {
-    ConditionKind::ALL
+fn healthy() -> BTreeMap<NodeCondition, Told> {
+    NodeCondition::ALL
         .map(|kind| {
             (
                 kind,
-                told(
-                    kind.healthy(),
-                    if kind == ConditionKind::TimeSynchronized { "InTolerance" } else { "Enough" },
-                    "12µs ± 410µs",
-                ),
+                told(kind.healthy(), if kind == SYNCED { "InTolerance" } else { "Enough" }, "12µs ± 410µs"),
             )
         })
         .into()
 }
 
-fn stand(told: &BTreeMap<ConditionKind, Told>, since: i64) -> BTreeMap<ConditionKind, Standing> {
+fn stand(told: &BTreeMap<NodeCondition, Told>, since: i64) -> BTreeMap<NodeCondition, Standing> {
     told.iter()
         .map(|(kind, told)| (*kind, Standing { told: told.clone(), since: Some(wall(since)) }))
         .collect()
@@ -38,14 +35,14 @@ fn seconds(seconds: i64) -> BootTime {
 }
 
 #[test]
-fn a_node_without_ours_gets_all_five_in_writing_order() {
+fn a_node_without_ours_gets_all_six_in_writing_order() {
     let change =
         change(&wish(true, Some(&healthy()), None), &BTreeMap::new(), seconds(0), seconds(1), wall(5));
     let Change::Set { conditions, transitions } = change else { panic!("{change:?}") };
     let kinds: Vec<_> = conditions.iter().map(|(kind, _, _)| *kind).collect();
-    assert_eq!(kinds, ConditionKind::ALL);
+    assert_eq!(kinds, NodeCondition::ALL);
     assert!(conditions.iter().all(|(_, _, since)| *since == wall(5)));
-    assert_eq!(transitions.len(), 5);
+    assert_eq!(transitions.len(), 6);
 }
 
 #[test]
@@ -69,20 +66,24 @@ fn a_new_message_alone_waits_for_the_heartbeat() {
 #[test]
 fn last_transition_moves_with_the_status_of_that_condition_only() {
     let mut breach = healthy();
-    breach.insert(ConditionKind::TimeOffsetHigh, told(Status::True, "OffsetExceeded", "91ms"));
-    breach.insert(ConditionKind::TimeSynchronized, told(Status::True, "Warning", "30ms"));
+    breach.insert(
+        NodeCondition::Agents(ConditionKind::TimeOffsetHigh),
+        told(Status::True, "OffsetExceeded", "91ms"),
+    );
+    breach.insert(SYNCED, told(Status::True, "Warning", "30ms"));
     let Change::Set { conditions, transitions } =
         change(&wish(true, Some(&breach), None), &stand(&healthy(), 0), seconds(0), seconds(1), wall(9))
     else {
         panic!("nothing written")
     };
     for (kind, _, since) in conditions {
-        let expected = if kind == ConditionKind::TimeOffsetHigh { wall(9) } else { wall(0) };
+        let expected =
+            if kind == NodeCondition::Agents(ConditionKind::TimeOffsetHigh) { wall(9) } else { wall(0) };
         assert_eq!(since, expected, "{kind:?}");
     }
     assert_eq!(
         transitions.iter().map(|t| t.kind).collect::<Vec<_>>(),
-        [ConditionKind::TimeSynchronized, ConditionKind::TimeOffsetHigh]
+        [SYNCED, NodeCondition::Agents(ConditionKind::TimeOffsetHigh)]
     );
 }
 
@@ -91,16 +92,16 @@ fn silence_hides_everything_the_agent_said() {
     let Wish::Set(all) = wish(true, Some(&healthy()), Some(Silence::Overdue)) else {
         panic!("no conditions")
     };
-    assert_eq!(all.len(), 5);
+    assert_eq!(all.len(), 6);
     assert!(all.values().all(|told| told.status == Status::Unknown && told.reason == "AgentSilent"));
 }
 
 #[test]
 fn a_condition_that_the_agent_does_not_report_is_unknown_not_healthy() {
     let mut four = healthy();
-    four.remove(&ConditionKind::TimePartitioned);
+    four.remove(&NodeCondition::Agents(ConditionKind::TimePartitioned));
     let Wish::Set(all) = wish(true, Some(&four), None) else { panic!("no conditions") };
-    assert_eq!(all[&ConditionKind::TimePartitioned].status, Status::Unknown);
+    assert_eq!(all[&NodeCondition::Agents(ConditionKind::TimePartitioned)].status, Status::Unknown);
 }
 
 #[test]
@@ -120,7 +121,7 @@ fn without_a_plan_ours_are_removed_once_and_without_a_word_they_stay() {
 #[test]
 fn one_missing_on_the_node_is_put_back() {
     let mut standing = stand(&healthy(), 0);
-    standing.remove(&ConditionKind::TimeDaemonDown);
+    standing.remove(&NodeCondition::Agents(ConditionKind::TimeDaemonDown));
     let change = change(&wish(true, Some(&healthy()), None), &standing, seconds(0), seconds(1), wall(1));
     assert!(matches!(change, Change::Set { .. }));
 }

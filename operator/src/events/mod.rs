@@ -5,10 +5,9 @@
 //! **Must never** fail a reconcile, repeat itself without a transition, or tell five times what one line tells.
 
 pub mod send;
-pub mod sources;
 pub mod switches;
 
-use crate::conditions::Transition;
+use crate::conditions::{NodeCondition, Transition};
 use meantime_core::conditions::{ConditionKind, Reason, Status};
 
 /// The object that an Event is about.
@@ -81,17 +80,21 @@ pub fn of_node(transitions: &[Transition], node: &Regarding, policy: Option<&Reg
 fn worth_telling(transition: &Transition) -> bool {
     let from = transition.from.as_ref().map(|from| from.status);
     match transition.kind {
-        ConditionKind::TimeSynchronized => {
+        NodeCondition::Agents(ConditionKind::TimeSynchronized) => {
             !(transition.from.is_none() && transition.to.reason == Reason::Booting.as_str())
         }
-        ConditionKind::TimeOffsetHigh
-        | ConditionKind::TimeSourcesLow
-        | ConditionKind::TimePartitioned
-        | ConditionKind::TimeDaemonDown => match transition.to.status {
+        NodeCondition::Agents(
+            ConditionKind::TimeOffsetHigh
+            | ConditionKind::TimeSourcesLow
+            | ConditionKind::TimePartitioned
+            | ConditionKind::TimeDaemonDown,
+        ) => match transition.to.status {
             Status::True => true,
             Status::False => from == Some(Status::True),
             Status::Unknown => false,
         },
+        // Its finding is an incident, which tells of it on the Node.
+        NodeCondition::ClockFaulty => false,
     }
 }
 
@@ -110,7 +113,7 @@ mod tests {
     fn told(status: Status, reason: &str) -> Told {
         Told { status, reason: reason.into(), message: "91ms".into() }
     }
-    fn transition(kind: ConditionKind, from: Option<Told>, to: Told) -> Transition {
+    fn transition(kind: NodeCondition, from: Option<Told>, to: Told) -> Transition {
         Transition { kind, from, to }
     }
     fn notes(transitions: &[Transition]) -> Vec<(Loudness, String)> {
@@ -120,16 +123,16 @@ mod tests {
 
     #[test]
     fn a_breach_and_its_end_are_told() {
-        use ConditionKind::TimeSynchronized as Kind;
+        const KIND: NodeCondition = NodeCondition::Agents(ConditionKind::TimeSynchronized);
         let good = || told(Status::True, "InTolerance");
         let bad = || told(Status::False, "OffsetExceeded");
         assert_eq!(
-            notes(&[transition(Kind, Some(good()), bad())]),
+            notes(&[transition(KIND, Some(good()), bad())]),
             [(Loudness::Warning, "TimeSynchronized is False (was True InTolerance): 91ms".to_owned())]
         );
-        assert_eq!(notes(&[transition(Kind, Some(bad()), good())])[0].0, Loudness::Normal);
+        assert_eq!(notes(&[transition(KIND, Some(bad()), good())])[0].0, Loudness::Normal);
         assert_eq!(
-            notes(&[transition(Kind, Some(good()), told(Status::True, "Warning"))])[0].0,
+            notes(&[transition(KIND, Some(good()), told(Status::True, "Warning"))])[0].0,
             Loudness::Warning
         );
     }
@@ -137,9 +140,9 @@ mod tests {
     #[test]
     fn the_first_minutes_of_a_node_are_quiet() {
         let booting = || told(Status::Unknown, "Booting");
-        let first: Vec<_> = ConditionKind::ALL.map(|kind| transition(kind, None, booting())).into();
+        let first: Vec<_> = NodeCondition::ALL.map(|kind| transition(kind, None, booting())).into();
         assert_eq!(notes(&first), []);
-        let second: Vec<_> = ConditionKind::ALL
+        let second: Vec<_> = NodeCondition::ALL
             .map(|kind| transition(kind, Some(booting()), told(kind.healthy(), "Fine")))
             .into();
         assert_eq!(notes(&second).len(), 1, "only TimeSynchronized speaks");
@@ -147,7 +150,7 @@ mod tests {
 
     #[test]
     fn silence_is_one_event_not_five() {
-        let all: Vec<_> = ConditionKind::ALL
+        let all: Vec<_> = NodeCondition::ALL
             .map(|kind| {
                 transition(kind, Some(told(kind.healthy(), "Fine")), told(Status::Unknown, "AgentSilent"))
             })

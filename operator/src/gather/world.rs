@@ -1,6 +1,6 @@
 //! All stores at one moment, and what follows from that alone: the planner's snapshot, the agents' heartbeats.
 
-use crate::conditions::{Standing, Told};
+use crate::conditions::{NodeCondition, Standing, Told};
 use crate::silence::{Beat, Rising};
 use crate::status::parse;
 use k8s_openapi::api::core::v1::{Node, Pod};
@@ -172,7 +172,7 @@ impl World {
             .filter_map(|(name, node)| {
                 let node_time = self.node_time(name)?;
                 let standing = standing(node);
-                let synchronized = standing.get(&ConditionKind::TimeSynchronized);
+                let synchronized = standing.get(&NodeCondition::Agents(ConditionKind::TimeSynchronized));
                 let beat = Beat {
                     object_uid: node_time.metadata.uid.clone().unwrap_or_default(),
                     rising: node_time.status.as_ref().and_then(heartbeat),
@@ -192,9 +192,9 @@ pub fn heartbeat(status: &NodeTimeStatus) -> Option<Rising> {
 }
 
 /// Our conditions as they stand on a Node.
-pub fn standing(node: &Node) -> BTreeMap<ConditionKind, Standing> {
+pub fn standing(node: &Node) -> BTreeMap<NodeCondition, Standing> {
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
-    ConditionKind::ALL
+    NodeCondition::ALL
         .into_iter()
         .filter_map(|kind| {
             let name = kind.node_type();

@@ -4,16 +4,17 @@
 //! sources, what was written and is not yet seen, what failed and rests. A follower decides like a leader (its memory
 //! stays warm); only the loop knows who sends.
 
+use super::findings::{Findings, refine};
 use super::requests::Requests;
 use super::rest::Rest;
 use super::texts::Texts;
 use crate::apply::expect::Expected;
 use crate::apply::write::Write;
 use crate::apply::{RETIRE_PATIENCE, Retirement, SpecChange, Standing, Wanted, answer, spec_change};
-use crate::conditions::{self, Change, HEARTBEAT, Wish, heartbeat_phase};
-use crate::events::sources::SourceNews;
+use crate::conditions::{self, Change, HEARTBEAT, NodeCondition, Wish, heartbeat_phase};
 use crate::events::switches::SwitchNews;
 use crate::events::{Loudness, Note, Regarding, of_node};
+use crate::fleet::fleet;
 use crate::gather::{BrokenKind, World, standing, told};
 use crate::incidents::{self, Incidents};
 use crate::policy_metrics::PolicyFacts;
@@ -23,7 +24,7 @@ use crate::{maintenance, spread};
 use jiff::Timestamp;
 use meantime_core::clocks::BootTime;
 use meantime_core::conditions::{ConditionKind, Status};
-use meantime_core::diagnose::finding::Finding;
+use meantime_core::diagnose::fleet::Fleet;
 use meantime_core::incident::record::State;
 use meantime_core::incident::severity::Severity;
 use meantime_core::plan::{self, NodeOutcome, PolicyReport, SourceReport};
@@ -36,7 +37,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Meantime's own kinds as Events name them.
 pub(crate) const API_VERSION: &str = "meantime.dev/v1alpha1";
 
-type NodeConditions = BTreeMap<ConditionKind, conditions::Standing>;
+type NodeConditions = BTreeMap<NodeCondition, conditions::Standing>;
 
 /// A write, what to tell once it is done, and what to remember then.
 #[derive(Clone, Debug)]
@@ -70,6 +71,8 @@ pub struct Decision {
     pub next: Option<BootTime>,
     /// Nodes by status of TimeSynchronized, for the metrics.
     pub synchronized: BTreeMap<&'static str, i64>,
+    /// Standing findings by word, for the metrics.
+    pub findings: BTreeMap<&'static str, i64>,
     /// Incidents by severity and state, for the metrics.
     pub incidents: BTreeMap<(Severity, State), i64>,
     /// What there is to count of each policy.
@@ -98,7 +101,8 @@ pub struct Memory {
     pub tracker: Tracker,
     /// Incidents.
     pub incidents: Incidents,
-    news: SourceNews,
+    /// What all nodes together prove.
+    pub findings: Findings,
     switches: SwitchNews,
     specs: Expected<Standing>,
     node_conditions: Expected<NodeConditions>,
@@ -123,7 +127,7 @@ impl Memory {
         Self {
             tracker: Tracker::new(limits),
             incidents: Incidents::default(),
-            news: SourceNews::default(),
+            findings: Findings::default(),
             switches: SwitchNews::default(),
             specs: Expected::default(),
             node_conditions: Expected::default(),
@@ -144,7 +148,6 @@ impl Memory {
         let mut decision = Decision::default();
         self.tracker.look(now, seat.in_contact, &world.beats());
         if !seat.leading {
-            self.news = SourceNews::default();
             self.switches = SwitchNews::default();
             self.told_broken.clear();
             self.requests = Requests::default();
@@ -152,18 +155,21 @@ impl Memory {
         let snapshot = world.snapshot();
         let valid = validate::validate(&snapshot);
         let plan = plan::plan(&valid);
+        let fleet = fleet(world, &self.tracker, now);
+        self.findings.look(&fleet, seat.in_contact);
+        decision.findings = self.findings.counts();
         let mut texts = Texts::default();
         for (name, outcome) in &plan.nodes {
             self.node(world, name, outcome, &mut texts, (now, wall), &mut decision);
         }
         self.look_at_sources(world, &plan.sources, (now, wall), &mut decision);
-        self.look_at_policies(world, &plan, (now, wall), &mut decision);
+        self.look_at_policies(world, &plan, &fleet, (now, wall), &mut decision);
         self.look_at_incidents(world, seat, (now, wall), &mut decision);
         self.look_at_broken(world, wall, &mut decision);
         self.forget(world, now);
         let moments = [
             self.tracker.next_look(now),
-            self.news.next_look(),
+            self.findings.next_look(),
             self.specs.next(),
             self.node_conditions.next(),
             self.sources.next(),
@@ -223,7 +229,9 @@ impl Memory {
             (_, None, Wanted::Active(_)) => Wish::Keep,
             (_, Some(_), _) if retired => Wish::Keep,
             (_, Some(node_time), _) => {
+                let faulty = standing(node).remove(&NodeCondition::ClockFaulty).map(|standing| standing.told);
                 let report = node_time.status.as_ref().and_then(told);
+                let report = report.map(|told| refine(&self.findings, name, &told, faulty.as_ref()));
                 let planned = node_time.spec.plan.is_some();
                 if planned { conditions::wish(true, report.as_ref(), silence) } else { Wish::Keep }
             }
@@ -276,8 +284,9 @@ impl Memory {
         let due = now - (HEARTBEAT - heartbeat_phase(name));
         let beaten = *self.beaten.entry(uid.clone()).or_insert(due);
         if let Wish::Set(wanted) = wish {
-            let status =
-                wanted.get(&ConditionKind::TimeSynchronized).map_or(Status::Unknown, |told| told.status);
+            let status = wanted
+                .get(&NodeCondition::Agents(ConditionKind::TimeSynchronized))
+                .map_or(Status::Unknown, |told| told.status);
             *decision.synchronized.entry(status.as_str()).or_default() += 1;
             decision.look_again(beaten + HEARTBEAT);
         }
@@ -337,23 +346,17 @@ impl Memory {
         let blank = SourceReport::default();
         for (name, object) in &world.sources {
             let counts = counts.get(name).copied().unwrap_or_default();
-            let regarding = Regarding {
-                api_version: API_VERSION,
-                kind: "TimeSource",
-                name: name.clone(),
-                uid: object.metadata.uid.clone().unwrap_or_default(),
-            };
-            decision.notes.extend(self.news.look(
-                &regarding,
-                now,
-                counts,
-                source::published(object.status.as_ref()),
-            ));
             let pending =
                 self.sources.pending(name, object.metadata.resource_version.as_deref(), now).cloned();
             let standing = pending.or_else(|| object.status.clone());
             let report = reports.get(name).unwrap_or(&blank);
-            let status = source::desired(object, standing.as_ref(), report, counts, wall);
+            let status = source::desired(
+                object,
+                standing.as_ref(),
+                report,
+                (counts, self.findings.of_source(name)),
+                wall,
+            );
             if standing.as_ref() != Some(&status) {
                 decision.jobs.push(Job {
                     write: Write::Source { name: name.clone(), status: Box::new(status.clone()) },
@@ -362,15 +365,13 @@ impl Memory {
                 });
             }
         }
-        self.news.keep_only(|uid| {
-            world.sources.values().any(|source| source.metadata.uid.as_deref() == Some(uid))
-        });
     }
 
     fn look_at_policies(
         &mut self,
         world: &World,
         plan: &plan::Plan,
+        fleet: &Fleet,
         (now, wall): (BootTime, Timestamp),
         decision: &mut Decision,
     ) {
@@ -386,7 +387,7 @@ impl Memory {
                 silent: self.tracker.silent(name).is_some(),
             });
         }
-        let clocks = spread::Clocks::of(world, &plan.nodes, &self.tracker, now);
+        let clocks = spread::Clocks::of(world, fleet);
         self.spreads.keep_only(|policy| world.policies.contains_key(policy));
         let blank = PolicyReport::default();
         for (name, object) in &world.policies {
@@ -425,7 +426,7 @@ impl Memory {
         moment: (BootTime, Timestamp),
         decision: &mut Decision,
     ) {
-        let findings: &[Finding] = &[];
+        let findings = self.findings.standing();
         let wanted = self.incidents.look(world, &self.tracker, findings, seat.in_contact, moment);
         decision.incidents = wanted.counts;
         for (write, notes, done) in wanted.writes {

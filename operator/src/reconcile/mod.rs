@@ -4,6 +4,7 @@
 //! have ended (each is bounded in time).
 
 pub mod decide;
+pub mod findings;
 mod requests;
 mod rest;
 mod texts;
@@ -15,7 +16,7 @@ use crate::election::gate::Gate;
 use crate::election::run::Contact;
 use crate::events::send::Recorder;
 use crate::gather::{BrokenKind, Stores};
-use crate::metrics::{IncidentLabel, KindLabel, Metrics, StateLabel};
+use crate::metrics::{FindingLabel, IncidentLabel, KindLabel, Metrics, StateLabel};
 use crate::wake::Wake;
 use decide::{Decision, Job, Memory, Seat};
 use futures::StreamExt;
@@ -110,6 +111,7 @@ impl Reconciler {
         let stood_still = pulse.beat()?;
         if stood_still || !self.in_contact() {
             self.memory.tracker.gap();
+            self.memory.findings.gap();
             self.memory.incidents.gap();
         }
         Ok(())
@@ -182,6 +184,9 @@ impl Reconciler {
             let count = broken.iter().filter(|broken| broken.kind == kind).count();
             let label = KindLabel { kind: kind.name() };
             metrics.undecodable.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        for (finding, count) in &decision.findings {
+            metrics.findings.get_or_create(&FindingLabel { finding }).set(*count);
         }
         for severity in Severity::ALL {
             for state in State::ALL {

@@ -22,6 +22,12 @@ impl Fact {
     pub fn new(kind: &'static str, status: Status, reason: impl Into<String>, message: String) -> Self {
         Self { kind, status, reason: reason.into(), message }
     }
+
+    /// One that stands, to stay as it is.
+    pub fn standing(kind: &'static str, standing: &Condition) -> Self {
+        let message = standing.message.clone();
+        Self { kind, status: super::parse(&standing.status), reason: standing.reason.clone(), message }
+    }
 }
 
 /// Conditions as they should be, given those that stand: equal input gives equal output, whatever the time.

@@ -5,9 +5,12 @@
 //! uses it still, but is no evidence of anything.
 
 use super::conditions::{Fact, merge};
+use crate::reconcile::findings::Found;
 use jiff::Timestamp;
 use meantime_core::conditions::Status;
+use meantime_core::diagnose::finding::{Coverage, Finding};
 use meantime_core::plan::{SourceFinding, SourceReport};
+use meantime_crds::common::Condition;
 use meantime_crds::nodetime::{Desired, NodeTimeSpec, NodeTimeStatus, Reachability};
 use meantime_crds::{TimeSource, TimeSourceStatus};
 use std::collections::BTreeMap;
@@ -64,56 +67,19 @@ pub fn count<'a>(
     all
 }
 
-/// What was published before, for [`crate::events::sources::SourceNews`]: none if never.
-pub fn published(status: Option<&TimeSourceStatus>) -> Option<Counts> {
-    let status = status?;
-    let number = |value: Option<i32>| u32::try_from(value.unwrap_or(0)).unwrap_or(0);
-    status.observed_generation?;
-    let using = number(status.nodes_using);
-    let reaching = number(status.nodes_reaching);
-    // The number of reports is not published. Nobody reaching it although it was used counts as told: better an
-    // Event too few at a change of leader than one too many.
-    Some(Counts { using, reporting: using, reaching, rejecting: number(status.nodes_rejecting) })
-}
-
 /// The status as it should be; `standing` is the one that stands. `wall` goes into lastTransitionTime only where a condition's status changes.
 pub fn desired(
     source: &TimeSource,
     standing: Option<&TimeSourceStatus>,
     report: &SourceReport,
-    counts: Counts,
+    (counts, found): (Counts, Found<'_>),
     wall: Timestamp,
 ) -> TimeSourceStatus {
     let generation = source.metadata.generation;
     let before = standing.map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let Counts { using, reporting, reaching, rejecting } = counts;
+    let Counts { using, reaching, rejecting, .. } = counts;
     let (ready, stalled) = readiness(report, using);
-    let healthy = if using == 0 || reporting == 0 {
-        Fact::new("Healthy", Status::Unknown, "NotObserved", "no node reports on it yet".to_owned())
-    } else if rejecting > 0 {
-        Fact::new(
-            "Healthy",
-            Status::False,
-            "Falseticker",
-            format!("rejecting {rejecting}/{using}: its time disagrees with the other sources there"),
-        )
-    } else if reaching == 0 {
-        Fact::new(
-            "Healthy",
-            Status::False,
-            "Unreachable",
-            format!("reaching 0/{using}: no node gets valid answers from it"),
-        )
-    } else if reaching < reporting {
-        Fact::new("Healthy", Status::True, "PartlyReached", format!("reaching {reaching}/{using}"))
-    } else {
-        Fact::new(
-            "Healthy",
-            Status::True,
-            "Agreeing",
-            format!("reaching {reaching}/{using}, rejecting 0/{using}"),
-        )
-    };
+    let healthy = healthy(before, counts, found);
     TimeSourceStatus {
         observed_generation: generation,
         conditions: merge(before, generation, wall, [ready, stalled, healthy]),
@@ -123,6 +89,49 @@ pub fn desired(
         nodes_rejecting: Some(int(rejecting)),
         summary: Some(summary(counts)),
     }
+}
+
+/// What is known of its time. False only if all nodes together prove it: one node's word may be its own trouble (law 8).
+fn healthy(before: &[Condition], counts: Counts, found: Found<'_>) -> Fact {
+    let Counts { using, reporting, reaching, rejecting } = counts;
+    let fact = |status, reason: &'static str, message: String| Fact::new("Healthy", status, reason, message);
+    let told = |found: &Finding| {
+        let Coverage { reporters, nodes, domains, all_domains } = found.coverage;
+        format!(
+            "{} (said by {reporters} of {nodes} nodes over {domains} of {all_domains} ways out); {}",
+            found.evidence.join("; "),
+            summary(counts)
+        )
+    };
+    if using == 0 || reporting == 0 {
+        return fact(Status::Unknown, "NotObserved", "no node reports on it yet".to_owned());
+    }
+    if let Some(whole) = found.whole {
+        return fact(Status::False, whole.kind.word(), told(whole));
+    }
+    if let Some(standing) =
+        before.iter().find(|one| one.type_ == "Healthy" && !found.warm && one.status == "False")
+    {
+        // A new operator has not heard enough yet to take it back.
+        return Fact::standing("Healthy", standing);
+    }
+    if let Some(from) = found.from {
+        // Others get their time from it: the way is what is wrong, or nobody knows.
+        let status = if reaching > rejecting { Status::True } else { Status::Unknown };
+        return fact(status, from.kind.word(), told(from));
+    }
+    if rejecting > 0 {
+        let message = format!(
+            "rejecting {rejecting}/{using}: its time disagrees with other sources there; that it is its fault is not proven"
+        );
+        return fact(Status::Unknown, "Disputed", message);
+    }
+    if reaching == 0 {
+        let message = format!("reaching 0/{using}: no node gets valid answers from it; why is not proven");
+        return fact(Status::Unknown, "NotReached", message);
+    }
+    let message = format!("reaching {reaching}/{using}, rejecting 0/{using}");
+    fact(Status::True, if reaching < reporting { "PartlyReached" } else { "Agreeing" }, message)
 }
 
 /// Ready = valid and in at least one plan, or selected by nobody. Left out everywhere waits for a person as much as a fault.

@@ -101,8 +101,11 @@ fn only_our_conditions_stand() {
          "lastTransitionTime": "2026-11-21T23:25:00Z"},
     ]);
     let standing = standing(&node("n1", &conditions));
-    assert_eq!(standing.keys().copied().collect::<Vec<_>>(), [ConditionKind::TimeOffsetHigh]);
-    assert_eq!(standing[&ConditionKind::TimeOffsetHigh].told.status, Status::False);
+    assert_eq!(
+        standing.keys().copied().collect::<Vec<_>>(),
+        [NodeCondition::Agents(ConditionKind::TimeOffsetHigh)]
+    );
+    assert_eq!(standing[&NodeCondition::Agents(ConditionKind::TimeOffsetHigh)].told.status, Status::False);
 }
 
 #[test]

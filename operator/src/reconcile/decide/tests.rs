@@ -259,9 +259,14 @@ fn a_node_time_that_can_not_be_read_makes_its_nodes_conditions_unknown_and_nothi
     assert_eq!(reasons(&decision), ["Node Undecodable"]);
     finish(&mut memory, &mut world, decision, at(10));
     let stand = standing(&world.nodes["n1"]);
-    assert_eq!(stand.len(), 5);
+    assert_eq!(stand.len(), 6);
     assert!(stand.values().all(|one| one.told.status == Status::Unknown), "{stand:?}");
-    assert!(stand[&ConditionKind::TimeSynchronized].told.message.contains("status.sequence is a list"));
+    assert!(
+        stand[&NodeCondition::Agents(ConditionKind::TimeSynchronized)]
+            .told
+            .message
+            .contains("status.sequence is a list")
+    );
     let again = memory.decide(&world, LEADING, at(11), wall());
     assert_eq!((node_targets(&again), again.notes), (Vec::<String>::new(), vec![]), "told once");
     // It can be read again: what it says stands again.
@@ -269,7 +274,10 @@ fn a_node_time_that_can_not_be_read_makes_its_nodes_conditions_unknown_and_nothi
     world.node_times.insert("n1".into(), readable);
     let decision = memory.decide(&world, LEADING, at(12), wall());
     finish(&mut memory, &mut world, decision, at(12));
-    assert_eq!(standing(&world.nodes["n1"])[&ConditionKind::TimeSynchronized].told.status, Status::True);
+    assert_eq!(
+        standing(&world.nodes["n1"])[&NodeCondition::Agents(ConditionKind::TimeSynchronized)].told.status,
+        Status::True
+    );
     // A Node that shows nothing of ours gets nothing by it.
     set_conditions(&mut world, "n2", &json!([]));
     world.node_times.remove("n2");
@@ -292,7 +300,8 @@ fn words_of_a_newer_agent_do_not_stop_a_nodes_conditions() {
     let decision = memory.decide(&world, LEADING, at(10), wall());
     assert!(!decision.notes.iter().any(|note| note.reason == "Undecodable"));
     finish(&mut memory, &mut world, decision, at(10));
-    let told = standing(&world.nodes["n1"])[&ConditionKind::TimeSynchronized].told.clone();
+    let told =
+        standing(&world.nodes["n1"])[&NodeCondition::Agents(ConditionKind::TimeSynchronized)].told.clone();
     assert_eq!((told.status, told.reason.as_str()), (Status::False, "OffsetSuspected"));
     // What is not known to be applied is not counted as applied; what is no evidence is no fault of a source.
     let policy = world.policies["all"].status.clone().unwrap().nodes.unwrap();
@@ -436,6 +445,12 @@ fn a_failed_write_rests_longer_each_time() {
     assert_eq!(resting, [1, 2, 4]);
 }
 
+fn healthy(world: &World, source: &str) -> (String, String) {
+    let conditions = &world.sources[source].status.as_ref().unwrap().conditions;
+    let healthy = conditions.iter().find(|condition| condition.type_ == "Healthy").unwrap();
+    (healthy.status.clone(), healthy.reason.clone())
+}
+
 #[test]
 fn a_follower_tells_nothing_and_a_new_leader_does_not_repeat() {
     let (mut memory, mut world) = at_rest();
@@ -455,13 +470,18 @@ fn a_follower_tells_nothing_and_a_new_leader_does_not_repeat() {
     let seat = Seat { leading: false, ..LEADING };
     follower.decide(&world, seat, at(10), wall());
     let decision = memory.decide(&world, LEADING, at(10), wall());
-    let told: Vec<_> =
-        decision.notes.iter().map(|note| (note.regarding.name.as_str(), note.reason.as_str())).collect();
-    assert_eq!(told, [("a", "Falseticker")]);
-    assert!(decision.notes[0].message.starts_with("rejecting 2/2"));
-    assert_eq!(decision.jobs.len(), 1, "one source's status, no node: {:?}", targets(&decision));
+    assert_eq!(decision.notes, [], "one incident tells of it, and not before it is proven");
+    // Two nodes are heard for the first time since it began: their clocks are compared now.
+    assert_eq!(targets(&decision), ["node-conditions n1", "node-conditions n2", "source-status a"]);
     finish(&mut memory, &mut world, decision, at(10));
+    assert_eq!(healthy(&world, "a"), ("Unknown".to_owned(), "Disputed".to_owned()));
+    assert_eq!(memory.decide(&world, LEADING, at(12), wall()).next, Some(at(20)), "looked at again in time");
+    let decision = memory.decide(&world, LEADING, at(20), wall());
+    finish(&mut memory, &mut world, decision, at(20));
+    assert_eq!(healthy(&world, "a"), ("False".to_owned(), "SourceDisagrees".to_owned()));
+    assert_eq!(memory.decide(&world, LEADING, at(25), wall()).jobs.len(), 0, "it is said once");
     let taken_over = follower.decide(&world, LEADING, at(30), wall());
+    assert_eq!(taken_over.jobs.len(), 0, "{:?}", targets(&taken_over));
     assert_eq!(taken_over.notes, []);
 }
 

@@ -1,11 +1,14 @@
 //! What the fleet says of one source, counted from NodeTimes.
 
 use super::*;
+use meantime_core::diagnose::finding::{Kind, Subject};
 use meantime_core::plan::Sample;
 use meantime_core::validate::Problem;
 use meantime_crds::nodetime::NodeTimeStatus;
 use meantime_crds::timesource::{Server, TimeSourceSpec};
 use serde_json::json;
+
+const NOTHING: Found<'static> = Found { whole: None, from: None, warm: true };
 
 fn spec(sources: &[&str]) -> NodeTimeSpec {
     let associations: Vec<_> = sources
@@ -113,7 +116,7 @@ fn a_retired_node_uses_nothing() {
 fn rejecting_four_of_four() {
     let report = SourceReport { policies: vec!["all".into()], nodes: 4, ..SourceReport::default() };
     let counts = Counts { using: 4, reporting: 4, reaching: 4, rejecting: 4 };
-    let status = desired(&source(), None, &report, counts, wall(1));
+    let status = desired(&source(), None, &report, (counts, NOTHING), wall(1));
     assert_eq!(status.summary.as_deref(), Some("rejecting 4/4"));
     assert_eq!(
         (status.nodes_using, status.nodes_reaching, status.nodes_rejecting),
@@ -123,22 +126,23 @@ fn rejecting_four_of_four() {
     assert_eq!(status.address.as_deref(), Some("10.1.0.5"));
     assert_eq!(told(&status, "Ready"), is("True", "Planned"));
     assert_eq!(told(&status, "Stalled"), is("False", "Valid"));
-    assert_eq!(told(&status, "Healthy"), is("False", "Falseticker"));
+    assert_eq!(told(&status, "Healthy"), is("Unknown", "Disputed"), "that it is its fault is not proven");
 }
 
 #[test]
 fn the_same_facts_give_the_same_status_at_any_time() {
     let report = SourceReport { policies: vec!["all".into()], ..SourceReport::default() };
     let counts = Counts { using: 4, reporting: 4, reaching: 3, rejecting: 0 };
-    let first = desired(&source(), None, &report, counts, wall(1));
-    assert_eq!(desired(&source(), Some(&first), &report, counts, wall(99)), first);
+    let first = desired(&source(), None, &report, (counts, NOTHING), wall(1));
+    assert_eq!(desired(&source(), Some(&first), &report, (counts, NOTHING), wall(99)), first);
     assert_eq!(told(&first, "Healthy"), is("True", "PartlyReached"));
 }
 
 #[test]
 fn without_reports_nothing_is_known_of_it() {
     let report = SourceReport { policies: vec!["all".into()], ..SourceReport::default() };
-    let status = desired(&source(), None, &report, Counts { using: 4, ..Counts::default() }, wall(1));
+    let status =
+        desired(&source(), None, &report, (Counts { using: 4, ..Counts::default() }, NOTHING), wall(1));
     assert_eq!(told(&status, "Healthy"), is("Unknown", "NotObserved"));
 }
 
@@ -146,7 +150,7 @@ fn without_reports_nothing_is_known_of_it() {
 fn a_fault_stalls_it_and_says_which() {
     let fault = Problem::PollsInverted { min: 9, max: 4 };
     let report = SourceReport { problems: vec![fault.clone()], ..SourceReport::default() };
-    let status = desired(&source(), None, &report, Counts::default(), wall(1));
+    let status = desired(&source(), None, &report, (Counts::default(), NOTHING), wall(1));
     assert_eq!(told(&status, "Ready"), is("False", fault.reason()));
     assert_eq!(told(&status, "Stalled"), is("True", fault.reason()));
 }
@@ -155,15 +159,16 @@ fn a_fault_stalls_it_and_says_which() {
 fn a_duplicate_that_no_plan_holds_is_stalled_and_one_without_a_place_is_not() {
     let duplicate = SourceFinding::DuplicateAddress { of: "dc0".into(), policy: "all".into() };
     let report = SourceReport { findings: vec![duplicate], ..SourceReport::default() };
-    let status = desired(&source(), None, &report, Counts::default(), wall(1));
+    let status = desired(&source(), None, &report, (Counts::default(), NOTHING), wall(1));
     assert_eq!(told(&status, "Ready"), is("False", "DuplicateAddress"));
     let over = SourceFinding::OverLimit { policy: "all".into(), nodes: Sample::of(["n1"]) };
     let report =
         SourceReport { findings: vec![over], policies: vec!["all".into()], ..SourceReport::default() };
-    let status = desired(&source(), None, &report, Counts { using: 2, ..Counts::default() }, wall(1));
+    let status =
+        desired(&source(), None, &report, (Counts { using: 2, ..Counts::default() }, NOTHING), wall(1));
     assert_eq!(told(&status, "Ready"), is("True", "Planned"));
     let unselected = SourceReport { findings: vec![SourceFinding::Unselected], ..SourceReport::default() };
-    let status = desired(&source(), None, &unselected, Counts::default(), wall(1));
+    let status = desired(&source(), None, &unselected, (Counts::default(), NOTHING), wall(1));
     assert_eq!(told(&status, "Ready"), is("True", "Unused"));
     assert_eq!(status.summary.as_deref(), Some("unused"));
 }
@@ -172,6 +177,51 @@ fn a_duplicate_that_no_plan_holds_is_stalled_and_one_without_a_place_is_not() {
 fn a_port_of_its_own_is_shown() {
     let mut with_port = source();
     with_port.spec.server = Some(Server { address: "fd00::1".into(), port: Some(1123), ..Server::default() });
-    let status = desired(&with_port, None, &SourceReport::default(), Counts::default(), wall(1));
+    let status = desired(&with_port, None, &SourceReport::default(), (Counts::default(), NOTHING), wall(1));
     assert_eq!(status.address.as_deref(), Some("[fd00::1]:1123"));
+}
+
+fn finding(kind: Kind, subject: Subject) -> Finding {
+    Finding {
+        kind,
+        subject,
+        since: meantime_core::clocks::BootTime(0),
+        confidence: meantime_core::diagnose::finding::Confidence::High,
+        coverage: Coverage { reporters: 4, nodes: 4, domains: 2, all_domains: 2 },
+        evidence: vec!["dc1 is off by +200ms".into()],
+        nodes: Vec::new(),
+    }
+}
+
+#[test]
+fn only_a_finding_says_that_a_source_is_bad() {
+    let report = SourceReport { policies: vec!["all".into()], nodes: 4, ..SourceReport::default() };
+    let counts = Counts { using: 4, reporting: 4, reaching: 4, rejecting: 4 };
+    let lying = finding(Kind::SourceLying, Subject::Source("dc1".into()));
+    let found = Found { whole: Some(&lying), ..NOTHING };
+    let status = desired(&source(), None, &report, (counts, found), wall(1));
+    assert_eq!(told(&status, "Healthy"), is("False", "SourceLying"));
+    let message = &status.conditions.iter().find(|one| one.type_ == "Healthy").unwrap().message;
+    assert_eq!(message, "dc1 is off by +200ms (said by 4 of 4 nodes over 2 of 2 ways out); rejecting 4/4");
+    // A new operator has heard nobody yet: what stands stays, and goes when enough is known.
+    let cold = Found { warm: false, ..NOTHING };
+    let kept = desired(&source(), Some(&status), &report, (counts, cold), wall(9));
+    assert_eq!(kept.conditions, status.conditions);
+    let healed = Counts { rejecting: 0, ..counts };
+    let after = desired(&source(), Some(&status), &report, (healed, NOTHING), wall(9));
+    assert_eq!(told(&after, "Healthy"), is("True", "Agreeing"));
+}
+
+#[test]
+fn a_blocked_way_is_no_bad_source() {
+    let report = SourceReport { policies: vec!["all".into()], nodes: 4, ..SourceReport::default() };
+    let counts = Counts { using: 4, reporting: 4, reaching: 2, rejecting: 0 };
+    let subject = Subject::SourceFrom { source: "dc1".into(), egress: "b".into() };
+    let blocked = finding(Kind::SourceUnreachableFromEgress, subject);
+    let found = Found { from: Some(&blocked), ..NOTHING };
+    let status = desired(&source(), None, &report, (counts, found), wall(1));
+    assert_eq!(told(&status, "Healthy"), is("True", "SourceUnreachableFromEgress"));
+    let nobody = Counts { reaching: 0, ..counts };
+    let status = desired(&source(), None, &report, (nobody, NOTHING), wall(1));
+    assert_eq!(told(&status, "Healthy"), is("Unknown", "NotReached"));
 }
