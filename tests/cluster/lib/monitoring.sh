@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# monitoring: what the alerts are tested with. kube-state-metrics from its Go module; Prometheus, Alertmanager and
+# their promtool and amtool from this machine's Debian.
+#
+# The packages are unpacked into the cache, not installed: nothing becomes a service, no port is taken, no user is made.
+
+MONITORING_PACKAGES=(prometheus prometheus-alertmanager)
+
+# unpack_package PACKAGE FOLDER: its commands, of the version that apt would install.
+unpack_package() {
+  local package=$1 folder=$2 work
+  work=$(mktemp -d "$CACHE/tools/tmp-XXXXXX")
+  # shellcheck disable=SC2064
+  trap "rm -rf '$work'" EXIT
+  # apt fetches as a user of its own, who may not write here: root's sandbox notice is not an error.
+  (cd "$work" && apt-get download -qq "$package" 2>"$work/said") || { cat "$work/said" >&2; return 1; }
+  dpkg-deb -x "$work"/*.deb "$work/root"
+  mkdir -p "$folder"
+  mv -f "$work"/root/usr/bin/* "$folder/"
+}
+
+verb_monitoring() {
+  local bin=$CACHE/tools/monitoring package missing=()
+  case ${1:-} in
+  '' | --rules-only) ;;
+  *) die "monitoring: unknown argument $1" "usage: provider monitoring [--rules-only]" ;;
+  esac
+  lock monitoring
+  for package in "${MONITORING_PACKAGES[@]}"; do
+    [ -f "$CACHE/stamps/deb-$package" ] && [ -x "$bin/${package/#prometheus-alertmanager/amtool}" ] || missing+=("$package")
+  done
+  if [ "${#missing[@]}" -gt 0 ]; then
+    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null ||
+      die "Prometheus and Alertmanager are taken from Debian's packages, and this is not Debian" \
+        "put prometheus, promtool, prometheus-alertmanager and amtool into $bin, and touch $CACHE/stamps/deb-{prometheus,prometheus-alertmanager}"
+    apt_lists
+    for package in "${missing[@]}"; do
+      heartbeat "Debian's $package, unpacked into $bin (some seconds; not installed)" unpack_package "$package" "$bin"
+      touch "$CACHE/stamps/deb-$package"
+    done
+  fi
+  unlock monitoring
+  if [ "${1:-}" != --rules-only ]; then
+    ensure_tools kube-state-metrics
+    ln -sf "$TOOLS_BIN/kube-state-metrics" "$bin/kube-state-metrics"
+  fi
+  printf '%s\n' "$bin"
+}
