@@ -35,7 +35,7 @@ test-api: ## CRDs, admission and the operator on a real API server (etcd + kube-
 	tests/run-layers api
 test-vm: ## real clocks, in a micro-VM: step, slew, pause, lie
 	tests/run-layers vm
-test-chart: ## the Helm chart: lint, schema, rendered objects
+test-chart: ## the Helm chart: lint, schema, rendered objects; the alerts' rules
 	tests/run-layers chart
 test-kind: ## the demo's scenes, tokens, outage, upgrade and uninstall on a kind cluster
 	tests/run-layers kind
