@@ -69,11 +69,11 @@ clean-caches: clean-up ## remove the caches too (the next run is cold)
 
 .PHONY: alerts
 alerts: ## copy alerts/ into the chart (rules and kube-state-metrics' configuration are written once)
-	cp alerts/rules.yaml alerts/kube-state-metrics.yaml charts/meantime/files/alerts/
+	cp alerts/rules.yaml alerts/kube-state-metrics.yaml alerts/dashboard.json charts/meantime/files/alerts/
 
 .PHONY: check-crds
 check-crds: # the chart carries the CRDs that the types make, and the alerts
-	@for f in rules kube-state-metrics; do cmp -s "alerts/$$f.yaml" "charts/meantime/files/alerts/$$f.yaml" || { echo "charts/meantime/files/alerts/$$f.yaml differs from alerts/$$f.yaml: run make alerts" >&2; exit 1; }; done
+	@for f in rules.yaml kube-state-metrics.yaml dashboard.json; do cmp -s "alerts/$$f" "charts/meantime/files/alerts/$$f" || { echo "charts/meantime/files/alerts/$$f differs from alerts/$$f: run make alerts" >&2; exit 1; }; done
 	@for f in crds/*.yaml; do cmp -s "$$f" "charts/meantime/files/$$f" || { echo "charts/meantime/files/$$f differs from $$f: run make crds" >&2; exit 1; }; done
 
 .PHONY: test-guards
