@@ -1,13 +1,13 @@
 //! The way of an alert, end to end with real programs: lab fault → Node condition → kube-state-metrics' series → firing in
 //! Prometheus → exactly one notification at a webhook → heal → resolved. With the rules, routes and inhibitions that are
-//! shipped; holds and group intervals divided by ten.
+//! shipped; holds and group intervals divided by ten (not in `make test-long`).
 //!
 //! Three troubles: one node is truly wrong; all sources are dead (one alert of the fleet, the nodes' and sources' own are held
 //! back); the operator and kube-state-metrics are dead themselves.
 
 use meantime_core::clocks::BootTime;
 use meantime_tests::figures::{self, Figure};
-use meantime_tests::kind::monitoring::{Monitoring, Notification, SCALE};
+use meantime_tests::kind::monitoring::{Monitoring, Notification, scale};
 use meantime_tests::kind::{NAMESPACE, RELEASE, nodes, sh};
 use meantime_tests::lab::clock;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,11 @@ fn addresses(node: &str) -> Vec<String> {
         .split_whitespace()
         .map(str::to_owned)
         .collect()
+}
+
+/// So many seconds at a scale of ten, more when holds are longer.
+fn stretched(seconds: u64) -> u64 {
+    seconds * 10 / scale()
 }
 
 /// Seconds between two moments.
@@ -81,8 +86,9 @@ impl Drop for Healed {
                 words.join(" ")
             ));
         }
-        let _ =
-            sh(&format!("kubectl -n {NAMESPACE} scale deployment/{RELEASE}-operator --replicas=1 >/dev/null"));
+        let _ = sh(&format!(
+            "kubectl -n {NAMESPACE} scale deployment/{RELEASE}-operator --replicas=1 >/dev/null"
+        ));
     }
 }
 
@@ -133,28 +139,33 @@ fn play(monitoring: &mut Monitoring, trouble: &Trouble) -> Way {
     let began = clock::now().boot;
     let fires = |monitoring: &Monitoring| {
         let firing = monitoring.firing().unwrap_or_default();
-        trouble.told.iter().all(|(alert, _, _)| firing.iter().any(|one| one.starts_with(&format!("{alert} "))))
+        trouble
+            .told
+            .iter()
+            .all(|(alert, _, _)| firing.iter().any(|one| one.starts_with(&format!("{alert} "))))
     };
-    let firing = until(monitoring, "firing", 90, || fires(monitoring));
+    let firing = until(monitoring, "firing", stretched(90), || fires(monitoring));
     parts.push(("→ firing", seconds(began, firing)));
-    let notified = until(monitoring, "a notification", 30, || told(monitoring, "firing"));
+    let notified = until(monitoring, "a notification", stretched(30), || told(monitoring, "firing"));
     parts.push(("→ notified", seconds(firing, notified)));
-    // What else would be said is said by now: each group's first wait is 3 s, what holds longest of the held back 27 s.
+    // What else would be said is said by now: a group's first wait is 3 s, and what is held back has begun to fire.
     for alert in &trouble.held_back {
-        until(monitoring, alert, 40, || {
+        until(monitoring, alert, stretched(40), || {
             monitoring
                 .firing()
                 .is_ok_and(|firing| firing.iter().any(|one| one.starts_with(&format!("{alert} "))))
         });
     }
-    std::thread::sleep(Duration::from_secs(6));
+    std::thread::sleep(Duration::from_secs(stretched(6)));
     println!("    firing: {:?}", monitoring.firing().unwrap());
     let healed = clock::now().boot;
     (trouble.heal)(monitoring);
-    let resolved = until(monitoring, "resolved", 90, || told(monitoring, "resolved"));
+    let resolved = until(monitoring, "resolved", stretched(90), || told(monitoring, "resolved"));
     // Calm again before the next one, and nothing is said late.
-    until(monitoring, "nothing fires", 60, || monitoring.firing().is_ok_and(|firing| firing.is_empty()));
-    std::thread::sleep(Duration::from_secs(4));
+    until(monitoring, "nothing fires", stretched(60), || {
+        monitoring.firing().is_ok_and(|firing| firing.is_empty())
+    });
+    std::thread::sleep(Duration::from_secs(stretched(4)));
     let came = since(monitoring);
     for one in &came {
         println!(
@@ -191,20 +202,30 @@ fn one_trouble_is_one_notification_and_one_all_clear() {
     let _healed = Healed { victim: victims.clone() };
     let mut monitoring = Monitoring::start(&top(), folder.path()).unwrap();
     let count = f64::from(u32::try_from(names.len()).unwrap());
-    until(&monitoring, "all is scraped, all kinds are exported, all nodes are in policy, nothing fires", 60, || {
-        let is = |expression: &str, value: f64| monitoring.number(expression) == Some(value);
-        is("count(up == 1)", count + 2.0)
-            && is(
-                "count(meantime:node_condition{condition='meantime.dev/TimeSynchronized',status='true'})",
-                count,
-            )
-            && is("count(meantime_nodetime_info{desired='Active',policy='all-nodes'})", count)
-            && is("count(meantime_timesource_nodes_reaching == on () group_left () count(kube_node_info))", 5.0)
-            && is("max(meantime_timesyncpolicy_condition{type='Compliant',status='True'})", 1.0)
-            && is("max(meantime_operator_leading)", 1.0)
-            && monitoring.number("sum(meantime_in_policy_seconds_total)").is_some_and(|seconds| seconds > 0.0)
-            && monitoring.firing().is_ok_and(|firing| firing.is_empty())
-    });
+    until(
+        &monitoring,
+        "all is scraped, all kinds are exported, all nodes are in policy, nothing fires",
+        60,
+        || {
+            let is = |expression: &str, value: f64| monitoring.number(expression) == Some(value);
+            is("count(up == 1)", count + 2.0)
+                && is(
+                    "count(meantime:node_condition{condition='meantime.dev/TimeSynchronized',status='true'})",
+                    count,
+                )
+                && is("count(meantime_nodetime_info{desired='Active',policy='all-nodes'})", count)
+                && is(
+                    "count(meantime_timesource_nodes_reaching == on () group_left () count(kube_node_info))",
+                    5.0,
+                )
+                && is("max(meantime_timesyncpolicy_condition{type='Compliant',status='True'})", 1.0)
+                && is("max(meantime_operator_leading)", 1.0)
+                && monitoring
+                    .number("sum(meantime_in_policy_seconds_total)")
+                    .is_some_and(|seconds| seconds > 0.0)
+                && monitoring.firing().is_ok_and(|firing| firing.is_empty())
+        },
+    );
     assert_eq!(monitoring.notifications(), [], "calm: nothing is told");
 
     let shift = |span: &str| {
@@ -233,11 +254,13 @@ fn one_trouble_is_one_notification_and_one_all_clear() {
             name: "kube-state-metrics and the operator are dead",
             make: Box::new(|monitoring| {
                 monitoring.stop_state_metrics();
-                sh(&format!("kubectl -n {NAMESPACE} scale deployment/{RELEASE}-operator --replicas=0")).unwrap();
+                sh(&format!("kubectl -n {NAMESPACE} scale deployment/{RELEASE}-operator --replicas=0"))
+                    .unwrap();
             }),
             heal: Box::new(|monitoring| {
                 monitoring.start_state_metrics(&top()).unwrap();
-                sh(&format!("kubectl -n {NAMESPACE} scale deployment/{RELEASE}-operator --replicas=1")).unwrap();
+                sh(&format!("kubectl -n {NAMESPACE} scale deployment/{RELEASE}-operator --replicas=1"))
+                    .unwrap();
             }),
             condition: None,
             told: vec![
@@ -249,7 +272,7 @@ fn one_trouble_is_one_notification_and_one_all_clear() {
     ];
     let mut figures = Vec::new();
     let ways: Vec<Way> = troubles.iter().map(|trouble| play(&mut monitoring, trouble)).collect();
-    println!("\nfault → notification (holds and group intervals divided by {SCALE}; virtual clocks)");
+    println!("\nfault → notification (holds and group intervals divided by {}; virtual clocks)", scale());
     for way in &ways {
         let parts: Vec<String> = way.parts.iter().map(|(part, took)| format!("{part} {took:.1} s")).collect();
         println!(
@@ -262,7 +285,7 @@ fn one_trouble_is_one_notification_and_one_all_clear() {
         for (figure, value) in
             [("fault_to_notification_s", way.notified), ("heal_to_resolved_s", way.resolved)]
         {
-            let against = format!("{}; holds divided by {SCALE}", way.name);
+            let against = format!("{}; holds divided by {}", way.name, scale());
             figures.push(Figure { figure: figure.to_owned(), value, unit: "s", runs: 1, against });
         }
     }

@@ -17,6 +17,18 @@ unpack_package() {
   dpkg-deb -x "$work"/*.deb "$work/root"
   mkdir -p "$folder"
   mv -f "$work"/root/usr/bin/* "$folder/"
+  [ "$package" = prometheus-alertmanager ] || return 0
+  # Debian's reads its templates from /usr/share and nowhere else: it is given one of its own, in a mount namespace.
+  rm -rf "$folder/alertmanager-share"
+  mv "$work/root/usr/share" "$folder/alertmanager-share"
+  mv -f "$folder/prometheus-alertmanager" "$folder/prometheus-alertmanager.unwrapped"
+  cat >"$folder/prometheus-alertmanager" <<'W'
+#!/bin/sh
+here=$(cd "$(dirname "$0")" && pwd)
+root=; [ "$(id -u)" -eq 0 ] || root=--map-root-user
+exec unshare $root --mount sh -c 'mount --bind "$0/alertmanager-share" /usr/share && exec "$0/prometheus-alertmanager.unwrapped" "$@"' "$here" "$@"
+W
+  chmod +x "$folder/prometheus-alertmanager"
 }
 
 verb_monitoring() {
@@ -27,16 +39,16 @@ verb_monitoring() {
   esac
   lock monitoring
   for package in "${MONITORING_PACKAGES[@]}"; do
-    [ -f "$CACHE/stamps/deb-$package" ] && [ -x "$bin/${package/#prometheus-alertmanager/amtool}" ] || missing+=("$package")
+    [ "$(cat "$CACHE/stamps/deb-$package" 2>/dev/null)" = unpacked-2 ] && [ -x "$bin/${package/#prometheus-alertmanager/amtool}" ] || missing+=("$package")
   done
   if [ "${#missing[@]}" -gt 0 ]; then
     command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null ||
       die "Prometheus and Alertmanager are taken from Debian's packages, and this is not Debian" \
-        "put prometheus, promtool, prometheus-alertmanager and amtool into $bin, and touch $CACHE/stamps/deb-{prometheus,prometheus-alertmanager}"
+        "put prometheus, promtool, prometheus-alertmanager and amtool into $bin, and 'unpacked-2' into $CACHE/stamps/deb-{prometheus,prometheus-alertmanager}"
     apt_lists
     for package in "${missing[@]}"; do
       heartbeat "Debian's $package, unpacked into $bin (some seconds; not installed)" unpack_package "$package" "$bin"
-      touch "$CACHE/stamps/deb-$package"
+      echo unpacked-2 >"$CACHE/stamps/deb-$package"
     done
   fi
   unlock monitoring

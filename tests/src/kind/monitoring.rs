@@ -1,8 +1,9 @@
 //! Prometheus, Alertmanager and kube-state-metrics beside the test cluster: real programs, run on loopback as this test's
 //! children, with the very files of `alerts/` and a receiver of our own.
 //!
-//! **Time scale.** All `for`, `group_wait` and `group_interval` are divided by [`SCALE`], nothing else: the rules are the same
+//! **Time scale.** All `for`, `group_wait` and `group_interval` are divided by [`scale`], nothing else: the rules are the same
 //! text otherwise. Scrapes and evaluations are one second apart, so that they are as short against the holds as in earnest.
+//! `make test-long` has a scale of 1: the files as they are.
 //!
 //! **In:** the cluster of `$KUBECONFIG`, with Meantime installed. **Out:** what is firing, and what was notified.
 //! kube-state-metrics has the rights that the chart gives it and no more.
@@ -20,8 +21,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Holds and group intervals are divided by this.
-pub const SCALE: u64 = 10;
+/// Holds and group intervals are divided by this: 10, or `$MEANTIME_ALERT_SCALE`.
+pub fn scale() -> u64 {
+    std::env::var("MEANTIME_ALERT_SCALE")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .filter(|scale| *scale > 0)
+        .unwrap_or(10)
+}
 /// Where the test's own service account stands.
 const OWN: &str = "meantime-alerts-test";
 
@@ -80,8 +87,8 @@ fn port() -> Result<u16, String> {
     Ok(listener.local_addr().map_err(|error| error.to_string())?.port())
 }
 
-/// `text` with each `KEY: <n>s|m|h` divided by [`SCALE`], and how many those were.
-pub fn scaled(text: &str, keys: &[&str]) -> (String, usize) {
+/// `text` with each `KEY: <n>s|m|h` divided by `scale`, and how many those were.
+pub fn scaled(text: &str, keys: &[&str], scale: u64) -> (String, usize) {
     let mut out = String::with_capacity(text.len());
     let mut count = 0;
     let mut rest = text;
@@ -98,7 +105,7 @@ pub fn scaled(text: &str, keys: &[&str]) -> (String, usize) {
             _ => continue,
         };
         if let Ok(number) = rest[..digits].parse::<u64>() {
-            out.push_str(&format!("{}ms", number * unit / SCALE));
+            out.push_str(&format!("{}ms", number * unit / scale));
             rest = &rest[digits + 1..];
             count += 1;
         }
@@ -189,8 +196,9 @@ impl Monitoring {
             fs::read_to_string(top.join("alerts").join(name)).map_err(|error| format!("{name}: {error}"))
         };
 
-        let (rules, holds) = scaled(&read("rules.yaml")?, &["for"]);
-        let (mut routes, waits) = scaled(&read("alertmanager.yaml")?, &["group_wait", "group_interval"]);
+        let (rules, holds) = scaled(&read("rules.yaml")?, &["for"], scale());
+        let (mut routes, waits) =
+            scaled(&read("alertmanager.yaml")?, &["group_wait", "group_interval"], scale());
         if holds < 30 || waits < 3 {
             return Err(format!("{holds} holds and {waits} waits found: alerts/ looks different"));
         }
@@ -199,7 +207,8 @@ impl Monitoring {
             if !routes.contains(&there) {
                 return Err(format!("no receiver {receiver} in alerts/alertmanager.yaml"));
             }
-            let hook = format!("webhook_configs: [{{url: \"http://127.0.0.1:{webhook}/\", send_resolved: true}}]");
+            let hook =
+                format!("webhook_configs: [{{url: \"http://127.0.0.1:{webhook}/\", send_resolved: true}}]");
             routes = routes.replace(&there, &format!("  - name: {receiver}\n    {hook}\n"));
         }
         write("rules.yaml", &rules)?;
@@ -297,9 +306,7 @@ impl Monitoring {
         let samples = answer["data"]["result"].as_array().cloned().unwrap_or_default();
         Ok(samples
             .iter()
-            .filter_map(|sample| {
-                Some((sample["metric"].clone(), sample["value"][1].as_str()?.parse().ok()?))
-            })
+            .filter_map(|sample| Some((sample["metric"].clone(), sample["value"][1].as_str()?.parse().ok()?)))
             .collect())
     }
 
@@ -369,12 +376,13 @@ mod tests {
 
     #[test]
     fn only_holds_and_waits_are_scaled() {
-        let text = "        for: 90s\n  x: {group_wait: 10s, repeat_interval: 1h}\n  e: rate(x[5m]) # for: ever\n";
-        let (rules, holds) = scaled(text, &["for"]);
+        let text =
+            "        for: 90s\n  x: {group_wait: 10s, repeat_interval: 1h}\n  e: rate(x[5m]) # for: ever\n";
+        let (rules, holds) = scaled(text, &["for"], 10);
         assert_eq!((rules.as_str(), holds), (text.replace("90s", "9000ms").as_str(), 1));
-        let (routes, waits) = scaled(text, &["group_wait", "group_interval"]);
+        let (routes, waits) = scaled(text, &["group_wait", "group_interval"], 10);
         assert_eq!((routes.as_str(), waits), (text, 0), "a key begins after a space");
-        let (routes, waits) = scaled("    group_interval: 5m\n", &["group_wait", "group_interval"]);
+        let (routes, waits) = scaled("    group_interval: 5m\n", &["group_wait", "group_interval"], 10);
         assert_eq!((routes.as_str(), waits), ("    group_interval: 30000ms\n", 1));
     }
 }
