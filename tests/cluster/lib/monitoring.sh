@@ -14,13 +14,13 @@ unpack_package() {
   trap "rm -rf '$work'" EXIT
   # apt fetches as a user of its own, who may not write here: root's sandbox notice is not an error.
   (cd "$work" && apt-get download -qq "$package" 2>"$work/said") || { cat "$work/said" >&2; return 1; }
-  dpkg-deb -x "$work"/*.deb "$work/root"
+  dpkg-deb -x "$work"/*.deb "$work/tree"
   mkdir -p "$folder"
-  mv -f "$work"/root/usr/bin/* "$folder/"
+  mv -f "$work"/tree/usr/bin/* "$folder/"
   [ "$package" = prometheus-alertmanager ] || return 0
   # Debian's reads its templates from /usr/share and nowhere else: it is given one of its own, in a mount namespace.
   rm -rf "$folder/alertmanager-share"
-  mv "$work/root/usr/share" "$folder/alertmanager-share"
+  mv "$work/tree/usr/share" "$folder/alertmanager-share"
   mv -f "$folder/prometheus-alertmanager" "$folder/prometheus-alertmanager.unwrapped"
   cat >"$folder/prometheus-alertmanager" <<'W'
 #!/bin/sh

@@ -1,7 +1,7 @@
 //! Prometheus, Alertmanager and kube-state-metrics beside the test cluster: real programs, run on loopback as this test's
 //! children, with the very files of `alerts/` and a receiver of our own.
 //!
-//! **Time scale.** All `for`, `group_wait` and `group_interval` are divided by [`scale`], nothing else: the rules are the same
+//! **Time scale.** All `for`, `interval`, `group_wait` and `group_interval` are divided by [`scale`], nothing else: the rules are the same
 //! text otherwise. Scrapes and evaluations are one second apart, so that they are as short against the holds as in earnest.
 //! `make test-long` has a scale of 1: the files as they are.
 //!
@@ -105,7 +105,8 @@ pub fn scaled(text: &str, keys: &[&str], scale: u64) -> (String, usize) {
             _ => continue,
         };
         if let Ok(number) = rest[..digits].parse::<u64>() {
-            out.push_str(&format!("{}ms", number * unit / scale));
+            out.push_str(&(number * unit / scale).to_string());
+            out.push_str("ms");
             rest = &rest[digits + 1..];
             count += 1;
         }
@@ -196,7 +197,7 @@ impl Monitoring {
             fs::read_to_string(top.join("alerts").join(name)).map_err(|error| format!("{name}: {error}"))
         };
 
-        let (rules, holds) = scaled(&read("rules.yaml")?, &["for"], scale());
+        let (rules, holds) = scaled(&read("rules.yaml")?, &["for", "interval"], scale());
         let (mut routes, waits) =
             scaled(&read("alertmanager.yaml")?, &["group_wait", "group_interval"], scale());
         if holds < 30 || waits < 3 {
@@ -213,13 +214,14 @@ impl Monitoring {
         }
         write("rules.yaml", &rules)?;
         let routes = write("alertmanager.yaml", &routes)?;
-        let mut agents = String::new();
+        let mut agents = Vec::new();
         for node in nodes()? {
             let address = sh(&format!(
                 "kubectl get node {node} -o jsonpath='{{.status.addresses[?(@.type==\"InternalIP\")].address}}' | cut -d' ' -f1"
             ))?;
-            agents.push_str(&format!("      - {{targets: ['{address}:9923'], labels: {{node: {node}}}}}\n"));
+            agents.push(format!("      - {{targets: ['{address}:9923'], labels: {{node: {node}}}}}\n"));
         }
+        let agents = agents.concat();
         let config = write(
             "prometheus.yaml",
             &format!(
@@ -300,7 +302,7 @@ impl Monitoring {
 
     /// An instant query: labels and value of each sample.
     pub fn query(&self, expression: &str) -> Result<Vec<(Value, f64)>, String> {
-        let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let encoded = expression.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
         let text = get(self.prometheus_port, &format!("/api/v1/query?query={encoded}"))?;
         let answer: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
         let samples = answer["data"]["result"].as_array().cloned().unwrap_or_default();
