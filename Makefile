@@ -35,7 +35,7 @@ test-api: ## CRDs, admission and the operator on a real API server (etcd + kube-
 	tests/run-layers api
 test-vm: ## real clocks, in a micro-VM: step, slew, pause, lie
 	tests/run-layers vm
-test-chart: ## the Helm chart: lint, schema, rendered objects
+test-chart: ## the Helm chart: lint, schema, rendered objects; the alerts' rules
 	tests/run-layers chart
 test-kind: ## the demo's scenes, tokens, outage, upgrade and uninstall on a kind cluster
 	tests/run-layers kind
@@ -67,8 +67,13 @@ clean-up: ## stop and remove all that demo and tests started (caches stay; `make
 clean-caches: clean-up ## remove the caches too (the next run is cold)
 	rm -rf "$(MEANTIME_CACHE)"
 
+.PHONY: alerts
+alerts: ## copy alerts/ into the chart (rules and kube-state-metrics' configuration are written once)
+	cp alerts/rules.yaml alerts/kube-state-metrics.yaml alerts/dashboard.json charts/meantime/files/alerts/
+
 .PHONY: check-crds
-check-crds: # the chart carries the CRDs that the types make
+check-crds: # the chart carries the CRDs that the types make, and the alerts
+	@for f in rules.yaml kube-state-metrics.yaml dashboard.json; do cmp -s "alerts/$$f" "charts/meantime/files/alerts/$$f" || { echo "charts/meantime/files/alerts/$$f differs from alerts/$$f: run make alerts" >&2; exit 1; }; done
 	@for f in crds/*.yaml; do cmp -s "$$f" "charts/meantime/files/$$f" || { echo "charts/meantime/files/$$f differs from $$f: run make crds" >&2; exit 1; }; done
 
 .PHONY: test-guards

@@ -3,6 +3,7 @@
 //!
 //! Seconds and ppm as floats only here, at the edge.
 
+use crate::clock;
 use crate::publish::report::Report;
 use meantime_core::conditions::Status;
 use meantime_core::fsm::failover::Memory;
@@ -42,6 +43,34 @@ pub struct Counters {
     pub daemon_failures: AtomicU64,
     /// Turns of the engine's loop: liveness.
     pub turns: AtomicU64,
+    /// Nanoseconds for which `TimeSynchronized` was True or False …
+    pub judged_nanos: AtomicU64,
+    /// … and of those, True.
+    pub in_policy_nanos: AtomicU64,
+}
+
+/// Longest time between two looks that is counted: a longer one (the slowest pace is 8 s) was a pause of the machine, of
+/// which no verdict speaks.
+const LONGEST_SPAN: Nanos = Nanos::from_secs(60);
+
+impl Counters {
+    /// Counts the time between two looks by what was said at the first of them. Unknown is neither in policy nor out of it.
+    pub fn lived(&self, synchronized: Status, span: Nanos) {
+        let Ok(nanos) = u64::try_from(span.0) else { return };
+        if span > LONGEST_SPAN {
+            return;
+        }
+        match synchronized {
+            Status::True => {
+                self.in_policy_nanos.fetch_add(nanos, Ordering::Relaxed);
+                self.judged_nanos.fetch_add(nanos, Ordering::Relaxed);
+            }
+            Status::False => {
+                self.judged_nanos.fetch_add(nanos, Ordering::Relaxed);
+            }
+            Status::Unknown => {}
+        }
+    }
 }
 
 type Labels = Vec<(&'static str, String)>;
@@ -75,6 +104,18 @@ fn count(registry: &mut Registry, counters: &Counters) {
         "meantime_chronyd_failures",
         "Failed starts and unexpected exits of chronyd",
         &counters.daemon_failures,
+    );
+    let mut lived = |name: &str, help: &str, value: &AtomicU64| {
+        let seconds = secs(Nanos(i64::try_from(value.load(Ordering::Relaxed)).unwrap_or(i64::MAX)));
+        registry.register_with_unit(name, help, Unit::Seconds, ConstCounter::new(seconds));
+    };
+    lived("meantime_judged", "Time for which TimeSynchronized was True or False", &counters.judged_nanos);
+    lived("meantime_in_policy", "Of the judged time, TimeSynchronized was True", &counters.in_policy_nanos);
+    registry.register_with_unit(
+        "meantime_wall_clock",
+        "This node's CLOCK_REALTIME at the scrape: for a person, or an alert, who doubts the scraper's clock",
+        Unit::Seconds,
+        ConstGauge::new(secs(Nanos(clock::wall().0))),
     );
 }
 
@@ -229,7 +270,7 @@ fn track(registry: &mut Registry, tracking: &Tracking) {
 }
 
 fn sources(registry: &mut Registry, associations: &[Association]) {
-    let [state, poll, age, stratum, offset, reach] = std::array::from_fn(|_| Gauges::default());
+    let [state, poll, age, stratum, offset, reach, delay] = std::array::from_fn(|_| Gauges::default());
     for association in associations {
         let address =
             association.address.map_or_else(|| "unresolved".to_owned(), |address| address.to_string());
@@ -245,6 +286,7 @@ fn sources(registry: &mut Registry, associations: &[Association]) {
         }
         if let Some(packet) = &association.packet {
             stratum.get_or_create(&labels).set(f64::from(packet.stratum));
+            delay.get_or_create(&labels).set(secs(packet.peer_delay));
         }
         if let Some(estimate) = association.estimate {
             offset.get_or_create(&labels).set(secs(estimate.offset));
@@ -255,6 +297,7 @@ fn sources(registry: &mut Registry, associations: &[Association]) {
     registry.register("chrony_sources_last_sample_age_seconds", "Age of the last good sample", age);
     registry.register("chrony_sources_stratum", "Stratum of the source", stratum);
     registry.register("chrony_sources_reachability_ratio", "Answered share of the last eight polls", reach);
+    registry.register("meantime_source_delay_seconds", "Round trip of the last reply", delay);
     registry.register(
         "chrony_sourcestats_offset_seconds",
         "Estimated offset, > 0 = chronyd is ahead",
@@ -262,7 +305,7 @@ fn sources(registry: &mut Registry, associations: &[Association]) {
     );
 }
 
-/// Loses nothing below 104 days of offset.
+/// Exact below 104 days; a wall clock, of which whole seconds matter, to a quarter of a microsecond.
 #[expect(clippy::cast_precision_loss, reason = "a display value at the edge")]
 fn secs(nanos: Nanos) -> f64 {
     nanos.0 as f64 / 1e9
@@ -323,5 +366,21 @@ mod tests {
             assert!(text.contains(&format!("\n{line}\n")), "{line} is not in\n{text}");
         }
         assert!(scrape(&counters, None).unwrap().ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn time_in_policy_counts_what_was_known_while_somebody_looked() {
+        let counters = Counters::default();
+        let wait = Nanos::from_secs(8);
+        for status in [Status::True, Status::True, Status::False, Status::Unknown] {
+            counters.lived(status, wait);
+        }
+        // Paused for an hour; a clock that reads backwards.
+        counters.lived(Status::True, Nanos::from_secs(3_600));
+        counters.lived(Status::True, Nanos(-1));
+        let text = scrape(&counters, None).unwrap();
+        for line in ["meantime_judged_seconds_total 24.0", "meantime_in_policy_seconds_total 16.0"] {
+            assert!(text.contains(&format!("\n{line}\n")), "{line} is not in\n{text}");
+        }
     }
 }

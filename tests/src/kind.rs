@@ -1,6 +1,7 @@
 //! Small helpers for tests on the kind cluster of `$KUBECONFIG`, which `tests/demo/run --setup-only` has made.
 
 pub mod audit;
+pub mod monitoring;
 pub mod quiet;
 
 use std::process::{Command, Stdio};

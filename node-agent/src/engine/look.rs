@@ -37,6 +37,10 @@ impl Engine {
             profile: self.supervisor.profile(),
         };
         let observation = assemble(&frame, &plan.associations, looked);
+        if let Some((last, verdict)) = &self.judged {
+            let span = observation.clocks.boot - last.clocks.boot;
+            self.ends.counters.lived(verdict.conditions.synchronized.status, span);
+        }
         let (state, verdict) = judge(&self.judge, &observation, plan);
         self.judge = state;
         self.follow(&observation, &verdict).await;

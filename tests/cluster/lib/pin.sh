@@ -51,5 +51,13 @@ verb_pin() {
     printf 'replace k8s.io/%s => k8s.io/%s v%s\n' "$module" "$module" "$KUBERNETES_STAGING_VERSION" >>"$dir/go.mod"
   done
   heartbeat "go mod tidy for CoreDNS $COREDNS_VERSION" env -C "$dir" GOFLAGS=-mod=mod go mod tidy
+
+  # It refuses `go install` (its own go.mod is fine as a requirement).
+  dir=$HERE/modules/kube-state-metrics
+  mkdir -p "$dir"
+  printf 'module meantime.dev/tests/cluster/kube-state-metrics\n\ngo %s\n\nrequire k8s.io/kube-state-metrics/v2 v%s\n' \
+    "$GO_MINIMUM" "$KUBE_STATE_METRICS_VERSION" >"$dir/go.mod"
+  printf '//go:build tools\n\n// Package tools names the command that is built, so that go.mod lists what it needs.\npackage tools\n\nimport _ "k8s.io/kube-state-metrics/v2"\n' >"$dir/tools.go"
+  heartbeat "go mod tidy for kube-state-metrics $KUBE_STATE_METRICS_VERSION" env -C "$dir" GOFLAGS=-mod=mod go mod tidy
   say "pinned: commit tests/cluster/modules together with versions.env"
 }

@@ -12,6 +12,7 @@ TOOLS_REST="kind kubeadm kubelet kube-controller-manager kube-scheduler kube-pro
 tool_source() {
   case $1 in
   etcd) echo "etcd|go.etcd.io/etcd/server/v3" ;;
+  kube-state-metrics) echo "kube-state-metrics|k8s.io/kube-state-metrics/v2" ;;
   kube*) echo "kubernetes|k8s.io/kubernetes/cmd/$1" ;;
   kind) echo "|sigs.k8s.io/kind@v$KIND_VERSION" ;;
   coredns) echo "coredns|." ;;
@@ -49,7 +50,8 @@ tool_is_there() {
 check_pins() {
   if grep -q "k8s.io/kubernetes v$KUBERNETES_VERSION\$" "$HERE/modules/kubernetes/go.mod" &&
     grep -q "go.etcd.io/etcd/server/v3 v$ETCD_VERSION\$" "$HERE/modules/etcd/go.mod" &&
-    grep -q "github.com/coredns/coredns v$COREDNS_VERSION\$" "$HERE/modules/coredns/go.mod"; then return; fi
+    grep -q "github.com/coredns/coredns v$COREDNS_VERSION\$" "$HERE/modules/coredns/go.mod" &&
+    grep -q "k8s.io/kube-state-metrics/v2 v$KUBE_STATE_METRICS_VERSION\$" "$HERE/modules/kube-state-metrics/go.mod"; then return; fi
   die "versions.env and modules/*/go.mod disagree" "run: tests/cluster/provider pin"
 }
 
