@@ -32,6 +32,7 @@ pub mod judge;
 pub mod ledger;
 pub mod names;
 pub mod observation;
+pub mod peers;
 pub mod plan;
 pub mod policy;
 pub mod snapshot;
