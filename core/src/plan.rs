@@ -14,6 +14,9 @@
 //!    few, and who drives.
 //! 4. **Text and hash** (once per policy and zone; the nodes share it).
 //!
+//! 5. **Peers** (`peers`, once for all). Which other nodes' agents each asks for the time; apart from the plan and its hash,
+//!    for chronyd has nothing to do with it.
+//!
 //! A policy that is faulty, unreadable, or would starve its nodes leaves them the plan they have – whoever's it is –
 //! and never lets the next policy have them: a typing error must not turn an observed node into a managed one.
 
@@ -22,11 +25,13 @@ mod choose;
 mod feasible;
 mod finding;
 mod hash;
+mod peers;
 mod report;
 
 pub use finding::{
     Concern, Finding, Infeasible, PolicyFinding, Sample, Severity, SourceFinding, StarveCause,
 };
+pub use peers::Peer;
 pub use report::{PolicyReport, SourceReport};
 
 use crate::policy::PolicySpec;
@@ -42,6 +47,8 @@ use std::sync::Arc;
 pub struct Plan {
     /// Every node of the snapshot, by name.
     pub nodes: BTreeMap<String, NodeOutcome>,
+    /// Whom the agent of each node asks for the time, by name; a node that is not in it neither asks nor answers.
+    pub peers: BTreeMap<String, Vec<Peer>>,
     /// Every policy, faulty and unreadable ones too, by name.
     pub policies: BTreeMap<String, PolicyReport>,
     /// Every source, faulty and unreadable ones too, by name.
@@ -138,7 +145,8 @@ pub fn plan(valid: &Validated<'_>) -> Plan {
         };
         nodes.insert(node.name.clone(), outcome);
     }
-    report::assemble(valid, &drafts, &unreadable, nodes)
+    let peers = peers::of(valid, &nodes);
+    Plan { peers, ..report::assemble(valid, &drafts, &unreadable, nodes) }
 }
 
 /// Finds the policy that wins the node, and tells the others what they lost.

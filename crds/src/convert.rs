@@ -11,6 +11,7 @@ mod failed_over;
 mod failover;
 pub mod fleet;
 mod nodetime;
+mod peers;
 mod policy;
 mod source;
 mod status;
@@ -18,9 +19,10 @@ mod status;
 mod tests;
 
 pub use failed_over::failed_over;
+pub use peers::{peers, planned_peers};
 pub use status::{condition, judged, measured};
 
-use crate::common::{LabelOperator, LabelSelector, Mode, Preset, Scope};
+use crate::common::{LabelOperator, LabelSelector, Mode, Peers, Preset, Scope};
 use crate::nodetime::Role;
 use crate::timesource::SourceUse;
 use meantime_core as core;
@@ -76,6 +78,7 @@ macro_rules! mirror {
     };
 }
 mirror!(Mode, core::policy::Mode, Observe, Managed);
+mirror!(Peers, core::policy::Peers, Enabled, Disabled);
 mirror!(Scope, core::source::Scope, Local, Site, Public);
 mirror!(SourceUse, core::source::Use, Drive, Vote, Witness);
 mirror!(Role, core::snapshot::Role, Driver, Voter, Witness);

@@ -1,6 +1,6 @@
 //! TimeSyncPolicy: how right the clocks of which nodes must be, and by which sources.
 
-use crate::common::{Condition, LabelSelector, Mode, Preset, conditions};
+use crate::common::{Condition, LabelSelector, Mode, Peers, Preset, conditions};
 use crate::failover::PolicyFailover;
 use crate::rules;
 use kube::CustomResource;
@@ -67,6 +67,11 @@ pub struct TimeSyncPolicySpec {
     /// Example: {"failAfter": 3, "failback": {"every": "300s"}}
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failover: Option<PolicyFailover>,
+    /// Whether the agents of these nodes ask each other for the time, to compare and never to steer: Enabled, or Disabled (they
+    /// neither ask nor answer, and no other node asks them). Omitted = Enabled. Example: "Disabled"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Peers")]
+    pub peers: Option<Peers>,
 }
 
 /// Which sources the nodes of a policy use.
@@ -166,6 +171,10 @@ pub struct EffectivePolicy {
     /// What may be done: Observe or Managed. Example: "Observe"
     #[schemars(length(max = 16))]
     pub mode: String,
+    /// Whether its nodes' agents ask each other: Enabled or Disabled. Example: "Enabled"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub peers: Option<String>,
     /// The preset that they started from. Example: "newsql"
     #[schemars(length(max = 16))]
     pub preset: String,

@@ -3,6 +3,7 @@
 //!
 //! Seconds and ppm as floats only here, at the edge.
 
+use crate::peers::PeerCounters;
 use crate::publish::report::Report;
 use meantime_core::conditions::Status;
 use meantime_core::fsm::failover::Memory;
@@ -15,6 +16,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What is counted while the agent runs.
@@ -42,6 +44,8 @@ pub struct Counters {
     pub daemon_failures: AtomicU64,
     /// Turns of the engine's loop: liveness.
     pub turns: AtomicU64,
+    /// Of peers.
+    pub peers: Arc<PeerCounters>,
 }
 
 type Labels = Vec<(&'static str, String)>;
@@ -51,6 +55,7 @@ type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
 pub fn scrape(counters: &Counters, report: Option<&Report>) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
     count(&mut registry, counters);
+    peers(&mut registry, &counters.peers);
     if let Some(report) = report {
         tell(&mut registry, report);
     }
@@ -75,6 +80,44 @@ fn count(registry: &mut Registry, counters: &Counters) {
         "meantime_chronyd_failures",
         "Failed starts and unexpected exits of chronyd",
         &counters.daemon_failures,
+    );
+}
+
+/// A peer's name as a label: three at most.
+fn peers(registry: &mut Registry, counters: &PeerCounters) {
+    let counts: [Family<Labels, Counter>; 3] = std::array::from_fn(|_| Family::default());
+    let [asked, answered, refused] = counts;
+    let [answers, offset, uncertainty] = std::array::from_fn(|_| Gauges::default());
+    for seen in counters.peers() {
+        let labels = vec![("peer_node", seen.node.clone())];
+        asked.get_or_create(&labels).inc_by(seen.counts.asked);
+        answered.get_or_create(&labels).inc_by(seen.counts.answered);
+        let Some(told) = seen.told else { continue };
+        answers.get_or_create(&labels).set(f64::from(u8::from(told.answers)));
+        for (gauge, value) in [(&offset, told.offset), (&uncertainty, told.uncertainty)] {
+            if let Some(value) = value {
+                gauge.get_or_create(&labels).set(secs(value));
+            }
+        }
+    }
+    for (why, count) in counters.refusals() {
+        refused.get_or_create(&vec![("reason", why.word().to_owned())]).inc_by(count);
+    }
+    registry.register("meantime_peer_asked", "Questions to each peer", asked);
+    registry.register("meantime_peer_answered", "Answers of each peer", answered);
+    registry.register("meantime_peer_answers", "1 = the peer answers", answers);
+    registry.register("meantime_peer_offset_seconds", "This clock against each peer's, > 0 = ahead", offset);
+    registry.register("meantime_peer_uncertainty_seconds", "Half-width of that", uncertainty);
+    registry.register("meantime_peer_refused", "Packets that were refused, never answered", refused);
+    registry.register(
+        "meantime_peer_questions_answered",
+        "Questions of peers that were answered",
+        ConstCounter::new(counters.answers()),
+    );
+    registry.register(
+        "meantime_peer_rate_limited",
+        "Packets that were not answered because too many came",
+        ConstCounter::new(counters.limits()),
     );
 }
 
@@ -307,6 +350,7 @@ mod tests {
             retired: None,
             answered: None,
             trouble: None,
+            peers: crate::peers::Heard::default(),
         };
         let counters = Counters::default();
         counters.looks.store(3, Ordering::Relaxed);

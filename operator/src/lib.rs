@@ -20,6 +20,7 @@ pub mod events;
 pub mod gather;
 pub mod http;
 pub mod metrics;
+pub mod peer_keys;
 pub mod reconcile;
 pub mod retire;
 pub mod run;

@@ -1,6 +1,7 @@
 //! The operator's program: command line, signals, exit code. Everything else is in the library.
 
 use clap::Parser;
+use meantime_core::peers::keys;
 use meantime_operator::args::{Cli, Command, RetireArgs, RunArgs};
 use meantime_operator::election::Timing;
 use meantime_operator::gather::Scope;
@@ -45,6 +46,9 @@ async fn run_command(args: RunArgs) -> Result<ExitCode, Box<dyn Error>> {
         listen: args.listen,
         timing: Timing::default(),
         limits: Limits::default(),
+        peer_port: args.peer_port,
+        key_rotation: keys::ROTATION,
+        deployment: args.place.deployment,
     };
     let asked = async move {
         tokio::select! {

@@ -8,6 +8,7 @@ use crate::events::send::Recorder;
 use crate::gather::{Scope, Stores};
 use crate::http::{self, HttpError, Ready};
 use crate::metrics::Metrics;
+use crate::peer_keys::Keeper;
 use crate::reconcile::decide::Memory;
 use crate::reconcile::{ReconcileError, Reconciler};
 use crate::silence::Limits;
@@ -15,6 +16,7 @@ use crate::wake::Wake;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use kube::{Api, Client};
+use meantime_core::units::Nanos;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -35,6 +37,12 @@ pub struct Config {
     pub timing: Timing,
     /// When an agent is silent.
     pub limits: Limits,
+    /// The agents' UDP port for each other.
+    pub peer_port: u16,
+    /// How long a key of theirs is in use.
+    pub key_rotation: Nanos,
+    /// The operator's Deployment, which owns the Secret with those keys.
+    pub deployment: String,
 }
 
 /// Why a run ended without being asked to.
@@ -73,9 +81,18 @@ pub async fn run(client: Client, config: Config, shutdown: impl Future<Output = 
     let mut election = std::pin::pin!(candidate.run_election(orders));
     let mut election_ended = false;
     let limit = Duration::from_nanos(u64::try_from(config.timing.request.0).unwrap_or(4_000_000_000));
+    let mut memory = Memory::new(config.limits);
+    memory.peer_port = config.peer_port;
+    let keeper = Keeper::new(
+        &client,
+        (&config.scope.namespace, &config.deployment),
+        (gate.clone(), metrics.clone()),
+        limit,
+        config.key_rotation,
+    );
     let reconciler = Reconciler {
         stores: stores.clone(),
-        memory: Memory::new(config.limits),
+        memory,
         writer: Writer::new(client.clone(), gate.clone(), metrics.clone(), limit),
         recorder: Recorder::new(Api::namespaced(client, "default"), &config.identity, metrics.clone()),
         gate: gate.clone(),
@@ -92,6 +109,7 @@ pub async fn run(client: Client, config: Config, shutdown: impl Future<Output = 
         result = serve => result.map_err(RunError::from).and(Err(RunError::TaskEnded("http"))),
         kind = watches.next() => Err(RunError::TaskEnded(kind.unwrap_or("watch"))),
         result = reconciler.run_reconcile() => result.map_err(RunError::from).and(Err(RunError::TaskEnded("reconcile"))),
+        () = keeper.run_keys() => Err(RunError::TaskEnded("peers' keys")),
         () = heed(&stores, &bell, &stand, &ready, &wake, patience) => Err(RunError::TaskEnded("stop mark")),
         () = &mut election => {
             election_ended = true;

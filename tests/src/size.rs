@@ -12,7 +12,7 @@ use meantime_core::validate::validate;
 use meantime_crds::common::Time;
 use meantime_crds::nodetime::{
     AgentInfo, AppliedPlan, AppliedState, AssociationStatus, ChronyInfo, ClockInfo, Desired, Graded,
-    HealthWord, Plan, Profile, Reachability, TroubleWord,
+    HealthWord, PeerStatus, Plan, PlanPeer, Profile, Reachability, TroubleWord,
 };
 use meantime_crds::{NodeTime, NodeTimeSpec, NodeTimeStatus, TimeSource, TimeSyncPolicy, convert};
 use serde_json::json;
@@ -49,6 +49,8 @@ fn planned(node: &str, sources: u32) -> Arc<NodePlan> {
             labels: BTreeMap::new(),
             chrony: Some(ChronyVersion::new(4, 6, 1)),
             previous: None,
+            address: None,
+            peering: false,
         }],
         ..Snapshot::default()
     };
@@ -80,6 +82,23 @@ fn association(number: u32) -> AssociationStatus {
     }
 }
 
+fn plan_peer(number: u32) -> PlanPeer {
+    let (node, address) = (peer(number).node, format!("10.128.104.{number}"));
+    PlanPeer { node, address, port: i32::from(meantime_core::peers::PORT) }
+}
+
+/// With a name as clouds give.
+fn peer(number: u32) -> PeerStatus {
+    PeerStatus {
+        node: format!("ip-10-128-104-{number}.eu-central-1.compute.internal"),
+        answers: true,
+        ever: true,
+        offset_nanoseconds: Some(-1_234_567),
+        uncertainty_nanoseconds: Some(1_234_567),
+        trouble: None,
+    }
+}
+
 /// A NodeTime with `sources` associations in plan and status, every field written.
 pub fn node_time(name: &str, sources: u32) -> NodeTime {
     let plan = planned(name, sources);
@@ -107,7 +126,12 @@ pub fn node_time(name: &str, sources: u32) -> NodeTime {
     all.push(convert::condition(&[], unprotected, Status::True, "NoSetter", message, Some(2), now));
     let mut node = NodeTime::new(
         name,
-        NodeTimeSpec { desired: Desired::Active, plan: Some(Plan::from(&*plan)), request: None },
+        NodeTimeSpec {
+            desired: Desired::Active,
+            plan: Some(Plan::from(&*plan)),
+            request: None,
+            peers: Some((2..5).map(plan_peer).collect()),
+        },
     );
     node.status = Some(NodeTimeStatus {
         observed_generation: Some(2),
@@ -144,6 +168,8 @@ pub fn node_time(name: &str, sources: u32) -> NodeTime {
         holdover: None,
         drive_order: None,
         switches: Vec::new(),
+        peers: (2..5).map(peer).collect(),
+        peers_trouble: None,
         retired: None,
         request: None,
     });

@@ -134,13 +134,18 @@ pub enum Wanted {
 }
 
 /// What one operator remembers: which key has been in use since when, as far as it saw. An operator that has just begun to
-/// lead counts from the moment when it first saw the key: later than due, never twice within [`ROTATION`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// lead counts from the moment when it first saw the key: later than due, never twice within one span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rotation {
+    every: Nanos,
     seen: Option<(u32, BootTime)>,
 }
 
 impl Rotation {
+    /// Nothing was seen yet; a key is in use for `every`, [`ROTATION`] outside of tests.
+    pub const fn new(every: Nanos) -> Self {
+        Self { every, seen: None }
+    }
     /// Decides.
     pub fn look(&mut self, found: Found<'_>, now: BootTime) -> Wanted {
         let Found::Ring(ring) = found else {
@@ -153,7 +158,7 @@ impl Rotation {
             _ => now,
         };
         self.seen = Some((id, since));
-        let due = since + ROTATION;
+        let due = since + self.every;
         if due <= now { Wanted::Rotate } else { Wanted::Wait(due) }
     }
 }
@@ -229,12 +234,12 @@ mod tests {
 
     #[test]
     fn a_day_by_boottime_and_not_sooner_after_a_restart() {
-        let (mut rotation, first) = (Rotation::default(), ring());
+        let (mut rotation, first) = (Rotation::new(ROTATION), ring());
         assert_eq!(rotation.look(Found::Absent, hours(5)), Wanted::First);
         assert_eq!(rotation.look(Found::Ring(&first), hours(5)), Wanted::Wait(hours(29)));
         assert_eq!(rotation.look(Found::Ring(&first), hours(28)), Wanted::Wait(hours(29)));
         // Another operator begins to lead: it has seen nothing, and may be of another machine.
-        let mut other = Rotation::default();
+        let mut other = Rotation::new(ROTATION);
         assert_eq!(other.look(Found::Ring(&first), hours(1)), Wanted::Wait(hours(25)));
         assert_eq!(rotation.look(Found::Ring(&first), hours(29)), Wanted::Rotate);
         let second = first.rotated([3; KEY]);

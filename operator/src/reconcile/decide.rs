@@ -20,10 +20,11 @@ use crate::status::{broken, policy, source};
 use jiff::Timestamp;
 use meantime_core::clocks::BootTime;
 use meantime_core::conditions::{ConditionKind, Status};
+use meantime_core::peers;
 use meantime_core::plan::{self, NodeOutcome, PolicyReport, SourceReport};
 use meantime_core::units::Nanos;
 use meantime_core::validate;
-use meantime_crds::nodetime::Desired;
+use meantime_crds::nodetime::{Desired, PlanPeer};
 use meantime_crds::{NodeTime, TimeSourceStatus, TimeSyncPolicyStatus};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -101,6 +102,8 @@ pub struct Memory {
     /// NodeTimes (by uid) that were deleted and that the cache still shows.
     deleted: BTreeSet<String>,
     rest: Rest,
+    /// The agents' port for each other.
+    pub peer_port: u16,
 }
 
 impl Memory {
@@ -120,6 +123,7 @@ impl Memory {
             requests: Requests::default(),
             deleted: BTreeSet::new(),
             rest: Rest::default(),
+            peer_port: peers::PORT,
         }
     }
 
@@ -138,7 +142,9 @@ impl Memory {
         let plan = plan::plan(&valid);
         let mut texts = Texts::default();
         for (name, outcome) in &plan.nodes {
-            self.node(world, name, outcome, &mut texts, (now, wall), &mut decision);
+            let peers = plan.peers.get(name).map(|peers| self.plan_peers(peers));
+            let wish = (outcome, peers.as_deref());
+            self.node(world, name, wish, &mut texts, (now, wall), &mut decision);
         }
         self.look_at_sources(world, &plan.sources, (now, wall), &mut decision);
         self.look_at_policies(world, &plan, (now, wall), &mut decision);
@@ -162,11 +168,20 @@ impl Memory {
         decision
     }
 
+    fn plan_peers(&self, peers: &[plan::Peer]) -> Vec<PlanPeer> {
+        let one = |peer: &plan::Peer| PlanPeer {
+            node: peer.node.clone(),
+            address: peer.address.to_string(),
+            port: i32::from(self.peer_port),
+        };
+        peers.iter().map(one).collect()
+    }
+
     fn node(
         &mut self,
         world: &World,
         name: &str,
-        outcome: &NodeOutcome,
+        (outcome, peers): (&NodeOutcome, Option<&[PlanPeer]>),
         texts: &mut Texts,
         (now, wall): (BootTime, Timestamp),
         decision: &mut Decision,
@@ -197,7 +212,8 @@ impl Memory {
             let policy = policy_regarding(node_time);
             decision.notes.extend(self.switches.look(&uid, &status.switches, &regarding, policy.as_ref()));
         }
-        let change = spec_change(&wanted, standing_spec.as_ref(), asked.as_ref(), &node_uid, &retirement);
+        let change =
+            spec_change(&wanted, standing_spec.as_ref(), asked.as_ref(), peers, &node_uid, &retirement);
 
         let retired = matches!(&standing_spec, Some(standing) if standing.spec.desired == Desired::Retired);
         let silence = self.tracker.silent(name).filter(|_| node_time.is_some());

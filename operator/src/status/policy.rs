@@ -150,12 +150,13 @@ pub fn desired(
     let before = standing.map(|status| status.conditions.as_slice()).unwrap_or_default();
     let tally = tally(members);
     let mode = policy.spec.mode.map_or_else(Mode::default, Into::into);
+    let peers = policy.spec.peers.map(Into::into).unwrap_or_default();
     let (ready, stalled) = readiness(report, &tally);
     let facts = [ready, compliance(&tally), stalled, conflict(report), feasibility(report, &tally)];
     TimeSyncPolicyStatus {
         observed_generation: generation,
         conditions: merge(before, generation, wall, facts),
-        effective: report.tolerances.as_ref().map(|tolerances| EffectivePolicy::new(mode, tolerances)),
+        effective: report.tolerances.as_ref().map(|limits| EffectivePolicy::new(mode, peers, limits)),
         nodes: Some(tally.counts),
         summary: Some(format!("{}/{}", tally.counts.compliant, tally.counts.selected)),
         worst: tally.worst.map(|(headroom, node)| {

@@ -54,6 +54,9 @@ impl Operator {
             listen: "127.0.0.1:0".parse().unwrap(),
             timing: TIMING,
             limits,
+            peer_port: meantime_core::peers::PORT,
+            key_rotation: meantime_core::peers::keys::ROTATION,
+            deployment: "meantime-operator".into(),
         };
         let (end, ended) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
