@@ -132,3 +132,15 @@ fn likely_names_are_well_mixed() {
     let three = chosen.values().filter(|asked| asked.len() == NEIGHBOURS).count();
     assert!(three > 880, "{three} of 900 have three different peers");
 }
+
+/// What [`WINDOW`] is for: everybody else would ask it.
+#[test]
+fn the_only_node_of_a_zone_is_not_asked_by_all_others() {
+    let nodes = cluster(200, |number| usize::from(number == 77));
+    let with = choose(&members(&nodes));
+    assert!((3..=TOUCHED).contains(&asked_by(&with)["node-0077"]), "{}", asked_by(&with)["node-0077"]);
+    let fewer: Vec<Node> = nodes.iter().filter(|(node, _)| node != "node-0077").cloned().collect();
+    let without = choose(&members(&fewer));
+    let touched = without.iter().filter(|(node, asked)| with[*node] != **asked).count();
+    assert!(touched <= TOUCHED, "{touched}");
+}

@@ -136,5 +136,8 @@ fn a_nodes_agent_is_asked_at_its_first_internal_ip_and_kubelets_heartbeat_wakes_
     assert_eq!(found, [Some("10.0.0.2".parse().unwrap()), None]);
     assert!(crate::gather::same_node(&first, &read(addresses, "2026-11-21T23:30:00Z")));
     let moved = json!([{"type": "InternalIP", "address": "10.0.0.3"}]);
-    assert!(!crate::gather::same_node(&first, &read(moved, "2026-11-21T23:25:00Z")), "it is planned with anew");
+    assert!(
+        !crate::gather::same_node(&first, &read(moved, "2026-11-21T23:25:00Z")),
+        "it is planned with anew"
+    );
 }
