@@ -44,6 +44,11 @@ impl Operator {
     }
 
     pub fn with_limits(client: kube::Client, identity: &str, limits: Limits) -> Self {
+        Self::turning(client, identity, limits, meantime_core::peers::keys::ROTATION)
+    }
+
+    /// One that turns the peers' keys so often.
+    pub fn turning(client: kube::Client, identity: &str, limits: Limits, key_rotation: Nanos) -> Self {
         let config = Config {
             scope: Scope {
                 namespace: NAMESPACE.into(),
@@ -55,7 +60,7 @@ impl Operator {
             timing: TIMING,
             limits,
             peer_port: meantime_core::peers::PORT,
-            key_rotation: meantime_core::peers::keys::ROTATION,
+            key_rotation,
             deployment: "meantime-operator".into(),
         };
         let (end, ended) = oneshot::channel::<()>();

@@ -5,5 +5,6 @@
 mod bad_input;
 mod flow;
 mod harness;
+mod keys;
 mod leaders;
 mod undo;
