@@ -187,9 +187,19 @@ pub struct Bytes {
     pub status: usize,
 }
 
+/// The same without a word of peers.
+pub fn without_peers(mut object: NodeTime) -> NodeTime {
+    object.spec.peers = None;
+    if let Some(status) = &mut object.status {
+        status.peers.clear();
+    }
+    object
+}
+
 /// As stored: written by two field managers, with the ownerReference to its Node, read back as JSON.
-pub async fn stored_bytes(server: &ApiServer, name: &str, sources: u32) -> Result<Bytes, ApiServerError> {
-    let mut object = serde_json::to_value(node_time(name, sources)).unwrap();
+pub async fn stored_bytes(server: &ApiServer, object: &NodeTime) -> Result<Bytes, ApiServerError> {
+    let name = object.metadata.name.as_deref().unwrap();
+    let mut object = serde_json::to_value(object).unwrap();
     let status = object.as_object_mut().unwrap().remove("status").unwrap();
     object["metadata"]["ownerReferences"] =
         json!([{"apiVersion": "v1", "kind": "Node", "name": name, "uid": UID}]);

@@ -203,8 +203,10 @@ fn two_agents_cross_check_each_other_and_chronyd_has_nothing_to_do_with_it() {
     let rounds = (clock::now().boot - began).0 / 1_000_000_000;
     let asked = i64::try_from(between.asked.load(Ordering::Relaxed) - first).unwrap();
     println!("{asked} questions in {rounds} rounds of one peer; the largest datagram has {SIZE} bytes");
+    let each = 2.0 * f64::from(i32::try_from(asked).unwrap()) / f64::from(i32::try_from(rounds).unwrap());
     println!(
-        "figure: three peers asked and three asking, once a minute: 12 packets per node per minute, 6 each way"
+        "{each:.2} packets a round for one peer asked; with three asked and three asking: {:.1}",
+        6.0 * each
     );
     assert!((rounds - 3..=rounds + 3).contains(&asked), "{asked} questions in {rounds} rounds");
     assert_eq!(between.largest.load(Ordering::Relaxed), SIZE, "no answer is larger than its question");
