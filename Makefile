@@ -7,7 +7,7 @@ SHELL := /bin/bash
 export MEANTIME_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/meantime
 export CARGO_TARGET_DIR ?= $(MEANTIME_CACHE)/target
 PROVIDER := tests/cluster/provider
-PURE := -p meantime-core -p meantime-candm -p meantime-ntp
+PURE := -p meantime-core -p meantime-candm -p meantime-ntp -p meantime-peer
 UNIT := $(PURE) -p meantime-crds -p meantime-operator -p meantime-agent
 
 .PHONY: help

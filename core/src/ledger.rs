@@ -6,6 +6,7 @@
 //! The ledger is what lets time outlive Kubernetes: with the API server gone, the agent starts from it alone.
 
 use crate::observation::ClockProfile;
+use crate::peers::Planned;
 use crate::snapshot::NodePlan;
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};
@@ -101,6 +102,9 @@ pub struct Ledger {
     /// What failover remembers, as it wrote it; one that can't be read begins with the plan.
     #[serde(default)]
     pub failover: Option<Value>,
+    /// Whom the agent asks for the time besides; none = it takes no part, or nobody has said so yet.
+    #[serde(default)]
+    pub peers: Option<Vec<Planned>>,
 }
 
 #[derive(Deserialize)]

@@ -34,6 +34,7 @@ pub mod ledger;
 pub mod maintenance;
 pub mod names;
 pub mod observation;
+pub mod peers;
 pub mod plan;
 pub mod policy;
 pub mod snapshot;

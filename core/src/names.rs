@@ -36,6 +36,10 @@ pub const LABEL_EGRESS: &str = "meantime.dev/egress";
 pub const LEASE: &str = "meantime-operator";
 /// Name of the ConfigMap, in the operator's namespace, whose presence tells every operator to stop planning.
 pub const STOP_MARK: &str = "meantime-retired";
+/// Name of the Secret, in the operator's namespace, that holds the keys under which agents ask each other.
+pub const PEER_KEYS: &str = "meantime-peer-keys";
+/// The one entry of that Secret, and so the file's name in an agent's mount: one file, so that it changes as a whole.
+pub const PEER_KEYS_ENTRY: &str = "keys.json";
 /// Most associations that one plan may hold; a pool counts as its maxSources.
 pub const MAX_ASSOCIATIONS: u32 = 12;
 

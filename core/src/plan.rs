@@ -16,6 +16,9 @@
 //!    that many nodes of one way out share.
 //! 5. **Text and hash** (once per policy, zone and what 4. made different; the nodes share it).
 //!
+//! 6. **Peers** (`peers`, once for all). Which other nodes' agents each asks for the time; apart from the plan and its hash,
+//!    for chronyd has nothing to do with it.
+//!
 //! A policy that is faulty, unreadable, or would starve its nodes leaves them the plan they have – whoever's it is –
 //! and never lets the next policy have them: a typing error must not turn an observed node into a managed one.
 
@@ -26,11 +29,13 @@ mod feasible;
 mod finding;
 mod group;
 mod hash;
+mod peers;
 mod report;
 
 pub use finding::{
     Concern, Finding, Infeasible, PolicyFinding, Sample, Severity, SourceFinding, StarveCause,
 };
+pub use peers::Peer;
 pub use report::{PolicyReport, SourceReport};
 
 use crate::policy::PolicySpec;
@@ -48,6 +53,8 @@ use std::sync::Arc;
 pub struct Plan {
     /// Every node of the snapshot, by name.
     pub nodes: BTreeMap<String, NodeOutcome>,
+    /// Whom the agent of each node asks for the time, by name; a node that is not in it neither asks nor answers.
+    pub peers: BTreeMap<String, Vec<Peer>>,
     /// Every policy, faulty and unreadable ones too, by name.
     pub policies: BTreeMap<String, PolicyReport>,
     /// Every source, faulty and unreadable ones too, by name.
@@ -159,7 +166,8 @@ pub fn plan(valid: &Validated<'_>) -> Plan {
         let plan = group.plan(node, &mut shares);
         nodes.insert(node.name.clone(), NodeOutcome::Planned(plan));
     }
-    report::assemble(valid, &drafts, &shares, &unreadable, nodes)
+    let peers = peers::of(valid, &nodes);
+    Plan { peers, ..report::assemble(valid, &drafts, &shares, &unreadable, nodes) }
 }
 
 /// A node that gets a plan.

@@ -15,6 +15,16 @@ pub enum Mode {
     Managed,
 }
 
+/// Whether the agents of a policy's nodes ask each other for the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Peers {
+    /// They ask and answer.
+    #[default]
+    Enabled,
+    /// They neither ask nor answer, and nobody asks them.
+    Disabled,
+}
+
 /// One label requirement, as in Kubernetes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requirement {
@@ -89,6 +99,8 @@ pub struct PolicySpec {
     pub overrides: Overrides,
     /// When to leave a source and when to come back to it.
     pub failover: Figures,
+    /// Whether its nodes cross-check each other. No part of a node's plan: chronyd has nothing to do with it.
+    pub peers: Peers,
 }
 
 #[cfg(test)]

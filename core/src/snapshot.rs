@@ -58,6 +58,10 @@ pub struct NodeFacts {
     pub chrony: Option<ChronyVersion>,
     /// The plan that stands in its NodeTime now; kept when the sources are selected away to nothing.
     pub previous: Option<Arc<NodePlan>>,
+    /// Where its agent can be asked: its InternalIP.
+    pub address: Option<IpAddr>,
+    /// Its NodeTime has it take part in the peers' checks now; kept when its policy stands still.
+    pub peering: bool,
 }
 
 impl NodeFacts {

@@ -65,6 +65,15 @@ pub enum Mode {
     Managed,
 }
 
+/// Whether agents ask each other. Not On and Off: YAML 1.1 reads those as booleans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Peers {
+    /// They ask and answer.
+    Enabled,
+    /// They do neither.
+    Disabled,
+}
+
 /// How near a source is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Scope {

@@ -12,6 +12,7 @@ mod failover;
 pub mod fleet;
 mod incident;
 mod nodetime;
+mod peers;
 mod policy;
 mod source;
 mod status;
@@ -19,9 +20,10 @@ mod status;
 mod tests;
 
 pub use failed_over::failed_over;
+pub use peers::{peers, planned_peers};
 pub use status::{condition, judged, measured};
 
-use crate::common::{LabelOperator, LabelSelector, Mode, Preset, Scope};
+use crate::common::{LabelOperator, LabelSelector, Mode, Peers, Preset, Scope};
 use crate::nodetime::Role;
 use crate::timesource::SourceUse;
 use meantime_core as core;
@@ -77,6 +79,7 @@ macro_rules! mirror {
     };
 }
 mirror!(Mode, core::policy::Mode, Observe, Managed);
+mirror!(Peers, core::policy::Peers, Enabled, Disabled);
 mirror!(Scope, core::source::Scope, Local, Site, Public);
 mirror!(SourceUse, core::source::Use, Drive, Vote, Witness);
 mirror!(Role, core::snapshot::Role, Driver, Voter, Witness);

@@ -2,14 +2,17 @@
 //! Named as its Node. Both are atomic for server-side apply: each has one writer, who always writes all of it, and the
 //! ownership record of every field would cost 2 kB in each object. Everything in it is readable by every agent: nothing secret belongs here.
 
+mod peers;
 mod plan;
 mod switch;
 mod words;
 
+pub use peers::{PeerStatus, PlanPeer};
 pub use plan::{ChronyText, Plan, PlanAssociation, PlanTolerances, PolicyRef, Role};
 pub use switch::{HoldoverStatus, Switch};
 pub use words::{
-    AnswerState, AppliedState, Graded, HealthWord, Profile, Reachability, ToldRole, TroubleWord, Verified,
+    AnswerState, AppliedState, Graded, HealthWord, PeerWord, PeersWord, Profile, Reachability, ToldRole,
+    TroubleWord, Verified,
 };
 
 use crate::common::{Condition, Time, conditions, time, word};
@@ -68,6 +71,11 @@ pub struct NodeTimeSpec {
     /// Example: {"verb": "acknowledge", "id": "2026-11-21-1"}
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Request>,
+    /// Whom the agent asks for the time, at most 3; apart from the plan: chronyd has nothing to do with it. Absent = it
+    /// neither asks nor answers. Example: [{"node": "n2", "address": "10.0.0.2", "port": 9925}]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "atomic"))]
+    pub peers: Option<Vec<PlanPeer>>,
 }
 
 /// What becomes of the node.
@@ -195,6 +203,16 @@ pub struct NodeTimeStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5), extend("x-kubernetes-list-type" = "atomic"))]
     pub switches: Vec<Switch>,
+    /// The agents that this one asks, by node; an offset is of the last answer before this was written.
+    /// Example: [{"node": "n2", "answers": true, "ever": true, "offsetNanoseconds": 1200, "uncertaintyNanoseconds": 410000}]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "atomic"))]
+    pub peers: Vec<PeerStatus>,
+    /// Why the agent does not answer its peers although the plan says so: NoKeys (the Secret is not there; it does not ask
+    /// either), NoPort (its UDP port is taken). Absent = nothing is wrong. Example: "NoKeys"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "word")]
+    pub peers_trouble: Option<PeersWord>,
     /// When the agent looked, by the node's own clock: for people only. Example: "2026-11-21T23:25:00Z"
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time")]

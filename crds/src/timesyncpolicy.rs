@@ -1,6 +1,6 @@
 //! TimeSyncPolicy: how right the clocks of which nodes must be, and by which sources.
 
-use crate::common::{Condition, LabelSelector, Mode, Preset, Time, conditions, time};
+use crate::common::{Condition, LabelSelector, Mode, Peers, Preset, Time, conditions, time};
 use crate::failover::PolicyFailover;
 use crate::maintenance::PolicyMaintenance;
 use crate::rules;
@@ -72,6 +72,11 @@ pub struct TimeSyncPolicySpec {
     /// Example: {"windows": [{"name": "sunday", "schedule": "30 2 * * 0", "duration": "4h"}]}
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance: Option<PolicyMaintenance>,
+    /// Whether the agents of these nodes ask each other for the time, to compare and never to steer: Enabled, or Disabled (they
+    /// neither ask nor answer, and no other node asks them). Omitted = Enabled. Example: "Disabled"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Peers")]
+    pub peers: Option<Peers>,
 }
 
 /// Which sources the nodes of a policy use.
@@ -184,6 +189,10 @@ pub struct EffectivePolicy {
     /// What may be done: Observe or Managed. Example: "Observe"
     #[schemars(length(max = 16))]
     pub mode: String,
+    /// Whether its nodes' agents ask each other: Enabled or Disabled. Example: "Enabled"
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub peers: Option<String>,
     /// The preset that they started from. Example: "newsql"
     #[schemars(length(max = 16))]
     pub preset: String,

@@ -1,7 +1,7 @@
 //! The agent's command line; each flag can also be given as an environment variable.
 
 use clap::Parser;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,6 +51,18 @@ pub struct Args {
     /// With --standalone: where the status is written as JSON instead of to the API server.
     #[arg(long, env = "MEANTIME_STATUS_FILE", requires = "standalone")]
     pub status_file: Option<PathBuf>,
+    /// This node's own address: where peers are answered, and where they are asked from. 0.0.0.0 = every address.
+    #[arg(long, env = "MEANTIME_PEER_ADDRESS", default_value = "0.0.0.0")]
+    pub peer_address: IpAddr,
+    /// UDP port on which peers are answered.
+    #[arg(long, env = "MEANTIME_PEER_PORT", default_value_t = meantime_core::peers::PORT)]
+    pub peer_port: u16,
+    /// The keys under which agents ask each other (the mounted Secret's keys.json); without it none is asked or answered.
+    #[arg(long, env = "MEANTIME_PEER_KEYS")]
+    pub peer_keys: Option<PathBuf>,
+    /// For laboratories: how often each peer is asked and the keys are read. By default a minute.
+    #[arg(long, env = "MEANTIME_PEER_INTERVAL", value_parser = interval, hide = true)]
+    pub peer_interval: Option<Duration>,
     /// Log lines as JSON.
     #[arg(long, env = "MEANTIME_LOG_JSON")]
     pub log_json: bool,

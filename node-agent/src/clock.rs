@@ -70,6 +70,11 @@ pub fn wall() -> WallTime {
     WallTime(nanos(clock_gettime(ClockId::Realtime)))
 }
 
+/// How far CLOCK_REALTIME stands before CLOCK_BOOTTIME: changes when, and only when, somebody steps the wall clock.
+pub fn ahead() -> Nanos {
+    Nanos(wall().0 - boottime().0)
+}
+
 /// The id of this boot of the kernel: 36 characters, the same in every container of the machine.
 pub fn boot_id(proc: &Path) -> io::Result<String> {
     Ok(std::fs::read_to_string(proc.join("sys/kernel/random/boot_id"))?.trim().to_owned())

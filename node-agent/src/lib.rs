@@ -19,6 +19,7 @@ pub mod http;
 pub mod ledger;
 pub mod metrics;
 pub mod observe;
+pub mod peers;
 pub mod probe;
 pub mod publish;
 pub mod run;

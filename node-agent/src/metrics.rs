@@ -4,6 +4,7 @@
 //! Seconds and ppm as floats only here, at the edge.
 
 use crate::clock;
+use crate::peers::PeerCounters;
 use crate::publish::report::Report;
 use meantime_core::conditions::Status;
 use meantime_core::fsm::failover::Memory;
@@ -16,6 +17,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What is counted while the agent runs.
@@ -47,6 +49,8 @@ pub struct Counters {
     pub judged_nanos: AtomicU64,
     /// … and of those, True.
     pub in_policy_nanos: AtomicU64,
+    /// Of peers.
+    pub peers: Arc<PeerCounters>,
 }
 
 /// Longest time between two looks that is counted: a longer one (the slowest pace is 8 s) was a pause of the machine, of
@@ -80,6 +84,7 @@ type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
 pub fn scrape(counters: &Counters, report: Option<&Report>) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
     count(&mut registry, counters);
+    peers(&mut registry, &counters.peers);
     if let Some(report) = report {
         tell(&mut registry, report);
     }
@@ -116,6 +121,44 @@ fn count(registry: &mut Registry, counters: &Counters) {
         "This node's CLOCK_REALTIME at the scrape: for a person, or an alert, who doubts the scraper's clock",
         Unit::Seconds,
         ConstGauge::new(secs(Nanos(clock::wall().0))),
+    );
+}
+
+/// A peer's name as a label: three at most.
+fn peers(registry: &mut Registry, counters: &PeerCounters) {
+    let counts: [Family<Labels, Counter>; 3] = std::array::from_fn(|_| Family::default());
+    let [asked, answered, refused] = counts;
+    let [answers, offset, uncertainty] = std::array::from_fn(|_| Gauges::default());
+    for seen in counters.peers() {
+        let labels = vec![("peer_node", seen.node.clone())];
+        asked.get_or_create(&labels).inc_by(seen.counts.asked);
+        answered.get_or_create(&labels).inc_by(seen.counts.answered);
+        let Some(told) = seen.told else { continue };
+        answers.get_or_create(&labels).set(f64::from(u8::from(told.answers)));
+        for (gauge, value) in [(&offset, told.offset), (&uncertainty, told.uncertainty)] {
+            if let Some(value) = value {
+                gauge.get_or_create(&labels).set(secs(value));
+            }
+        }
+    }
+    for (why, count) in counters.refusals() {
+        refused.get_or_create(&vec![("reason", why.word().to_owned())]).inc_by(count);
+    }
+    registry.register("meantime_peer_asked", "Questions to each peer", asked);
+    registry.register("meantime_peer_answered", "Answers of each peer", answered);
+    registry.register("meantime_peer_answers", "1 = the peer answers", answers);
+    registry.register("meantime_peer_offset_seconds", "This clock against each peer's, > 0 = ahead", offset);
+    registry.register("meantime_peer_uncertainty_seconds", "Half-width of that", uncertainty);
+    registry.register("meantime_peer_refused", "Packets that were refused, never answered", refused);
+    registry.register(
+        "meantime_peer_questions_answered",
+        "Questions of peers that were answered",
+        ConstCounter::new(counters.answers()),
+    );
+    registry.register(
+        "meantime_peer_rate_limited",
+        "Packets that were not answered because too many came",
+        ConstCounter::new(counters.limits()),
     );
 }
 
@@ -350,6 +393,7 @@ mod tests {
             retired: None,
             answered: None,
             trouble: None,
+            peers: crate::peers::Heard::default(),
         };
         let counters = Counters::default();
         counters.looks.store(3, Ordering::Relaxed);

@@ -5,7 +5,10 @@ use crate::args::Args;
 use crate::engine::{Ends, Engine, StartError};
 use crate::http::{self, Shared};
 use crate::metrics::Counters;
+use crate::peers;
 use crate::publish::{Link, cluster, file};
+use meantime_core::peers::ask::EVERY;
+use meantime_core::units::Nanos;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -41,7 +44,28 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let (incoming_tx, incoming) = mpsc::channel(4);
     let (asks, asks_rx) = mpsc::channel(4);
     let (reports, reports_rx) = watch::channel(None);
-    let ends = Ends { incoming, asks, reports, counters: counters.clone(), ready: ready.clone() };
+    let (planned, planned_rx) = watch::channel(None);
+    let (heard_tx, heard) = watch::channel(peers::Heard::default());
+    let peers = peers::run(
+        peers::Config {
+            node: args.node.clone(),
+            address: args.peer_address,
+            port: args.peer_port,
+            keys: args.peer_keys.clone(),
+            every: args
+                .peer_interval
+                .map_or(EVERY, |fixed| Nanos(i64::try_from(fixed.as_nanos()).unwrap_or(i64::MAX))),
+        },
+        peers::Ends {
+            planned: planned_rx,
+            reports: reports_rx.clone(),
+            heard: heard_tx,
+            counters: Arc::clone(&counters.peers),
+        },
+    );
+    let mut peers = std::pin::pin!(peers);
+    let ends =
+        Ends { incoming, asks, reports, counters: counters.clone(), ready: ready.clone(), planned, heard };
     let shared = Shared::new(counters.clone(), reports_rx.clone(), ready);
     let link = Link { incoming: incoming_tx, asks: asks_rx, reports: reports_rx, counters };
 
@@ -77,6 +101,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
             () = &mut engine => {
                 return if ended { outcome } else { Err(RunError::Ended("engine")) };
             }
+            () = &mut peers, if !ended => outcome = Err(RunError::Ended("peers' task")),
             () = &mut transport, if !ended => outcome = Err(RunError::Ended("transport")),
             result = &mut http, if !ended => {
                 outcome = Err(match result {

@@ -64,6 +64,9 @@ pub struct RunArgs {
     /// Seconds after which the API server ends a watch and it is begun anew; shorter than load balancers keep idle flows.
     #[arg(long, env = "WATCH_SECONDS", default_value_t = 200, value_parser = clap::value_parser!(u32).range(10..=290))]
     pub watch_seconds: u32,
+    /// UDP port on which agents answer each other.
+    #[arg(long, env = "PEER_PORT", default_value_t = meantime_core::peers::PORT, value_parser = clap::value_parser!(u16).range(1..))]
+    pub peer_port: u16,
 }
 
 /// `retire`.

@@ -24,6 +24,7 @@ pub mod http;
 pub mod incidents;
 pub mod maintenance;
 pub mod metrics;
+pub mod peer_keys;
 pub mod policy_metrics;
 pub mod reconcile;
 pub mod retire;

@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use meantime_core::incident::Figures;
+use meantime_core::peers::keys;
 use meantime_operator::args::{Cli, Command, RetireArgs, RunArgs};
 use meantime_operator::election::Timing;
 use meantime_operator::gather::Scope;
@@ -47,6 +48,9 @@ async fn run_command(args: RunArgs) -> Result<ExitCode, Box<dyn Error>> {
         timing: Timing::default(),
         limits: Limits::default(),
         incidents: Figures::default(),
+        peer_port: args.peer_port,
+        key_rotation: keys::ROTATION,
+        deployment: args.place.deployment,
     };
     let asked = async move {
         tokio::select! {

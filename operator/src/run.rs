@@ -9,6 +9,7 @@ use crate::gather::{Scope, Stores};
 use crate::http::{self, HttpError, Ready};
 use crate::incidents::Incidents;
 use crate::metrics::Metrics;
+use crate::peer_keys::Keeper;
 use crate::reconcile::decide::Memory;
 use crate::reconcile::{ReconcileError, Reconciler};
 use crate::silence::Limits;
@@ -17,6 +18,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use kube::{Api, Client};
 use meantime_core::incident::Figures;
+use meantime_core::units::Nanos;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -39,6 +41,12 @@ pub struct Config {
     pub limits: Limits,
     /// Spans and counts of incidents.
     pub incidents: Figures,
+    /// The agents' UDP port for each other.
+    pub peer_port: u16,
+    /// How long a key of theirs is in use.
+    pub key_rotation: Nanos,
+    /// The operator's Deployment, which owns the Secret with those keys.
+    pub deployment: String,
 }
 
 /// Why a run ended without being asked to.
@@ -79,6 +87,14 @@ pub async fn run(client: Client, config: Config, shutdown: impl Future<Output = 
     let limit = Duration::from_nanos(u64::try_from(config.timing.request.0).unwrap_or(4_000_000_000));
     let mut memory = Memory::new(config.limits);
     memory.incidents = Incidents::new(config.incidents);
+    memory.peer_port = config.peer_port;
+    let keeper = Keeper::new(
+        &client,
+        (&config.scope.namespace, &config.deployment),
+        (gate.clone(), metrics.clone()),
+        limit,
+        config.key_rotation,
+    );
     let reconciler = Reconciler {
         stores: stores.clone(),
         memory,
@@ -98,6 +114,7 @@ pub async fn run(client: Client, config: Config, shutdown: impl Future<Output = 
         result = serve => result.map_err(RunError::from).and(Err(RunError::TaskEnded("http"))),
         kind = watches.next() => Err(RunError::TaskEnded(kind.unwrap_or("watch"))),
         result = reconciler.run_reconcile() => result.map_err(RunError::from).and(Err(RunError::TaskEnded("reconcile"))),
+        () = keeper.run_keys() => Err(RunError::TaskEnded("peers' keys")),
         () = heed(&stores, &bell, &stand, &ready, &wake, patience) => Err(RunError::TaskEnded("stop mark")),
         () = &mut election => {
             election_ended = true;

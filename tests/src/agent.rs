@@ -87,6 +87,8 @@ pub struct Node {
     pub flags: Vec<String>,
     /// Runs it as root without a single capability, as the chart does without clock control.
     pub no_capabilities: bool,
+    /// Its Node's name.
+    pub name: String,
     /// With one, the agent talks to that API server instead of to files.
     pub kubeconfig: Option<PathBuf>,
 }
@@ -115,8 +117,10 @@ impl Node {
             sources: String::new(),
             hash: String::new(),
         };
-        let mut object =
-            NodeTime::new("n1", NodeTimeSpec { desired: Desired::Active, plan: None, request: None });
+        let mut object = NodeTime::new(
+            "n1",
+            NodeTimeSpec { desired: Desired::Active, plan: None, request: None, peers: None },
+        );
         object.metadata.uid = Some("uid-1".into());
         object.metadata.generation = Some(0);
         let mut node = Self {
@@ -128,6 +132,7 @@ impl Node {
             plan,
             flags: Vec::new(),
             no_capabilities: false,
+            name: "n1".into(),
             kubeconfig: None,
         };
         for _ in 0..count {
@@ -250,7 +255,7 @@ impl Node {
         }
         command
             .arg(agent())
-            .args(["--node", "n1"])
+            .args(["--node", &self.name])
             .arg("--run-dir")
             .arg(self.path("run"))
             .arg("--state-dir")

@@ -12,7 +12,7 @@ use meantime_core::validate::validate;
 use meantime_crds::common::Time;
 use meantime_crds::nodetime::{
     AgentInfo, AppliedPlan, AppliedState, AssociationStatus, ChronyInfo, ClockInfo, Desired, Graded,
-    HealthWord, Plan, Profile, Reachability, TroubleWord,
+    HealthWord, PeerStatus, Plan, PlanPeer, Profile, Reachability, TroubleWord,
 };
 use meantime_crds::{NodeTime, NodeTimeSpec, NodeTimeStatus, TimeSource, TimeSyncPolicy, convert};
 use serde_json::json;
@@ -49,6 +49,8 @@ fn planned(node: &str, sources: u32) -> Arc<NodePlan> {
             labels: BTreeMap::new(),
             chrony: Some(ChronyVersion::new(4, 6, 1)),
             previous: None,
+            address: None,
+            peering: false,
         }],
         ..Snapshot::default()
     };
@@ -81,6 +83,23 @@ fn association(number: u32) -> AssociationStatus {
     }
 }
 
+fn plan_peer(number: u32) -> PlanPeer {
+    let (node, address) = (peer(number).node, format!("10.128.104.{number}"));
+    PlanPeer { node, address, port: i32::from(meantime_core::peers::PORT) }
+}
+
+/// With a name as clouds give.
+fn peer(number: u32) -> PeerStatus {
+    PeerStatus {
+        node: format!("ip-10-128-104-{number}.eu-central-1.compute.internal"),
+        answers: true,
+        ever: true,
+        offset_nanoseconds: Some(-1_234_567),
+        uncertainty_nanoseconds: Some(1_234_567),
+        trouble: None,
+    }
+}
+
 /// A NodeTime with `sources` associations in plan and status, every field written.
 pub fn node_time(name: &str, sources: u32) -> NodeTime {
     let plan = planned(name, sources);
@@ -108,7 +127,12 @@ pub fn node_time(name: &str, sources: u32) -> NodeTime {
     all.push(convert::condition(&[], unprotected, Status::True, "NoSetter", message, Some(2), now));
     let mut node = NodeTime::new(
         name,
-        NodeTimeSpec { desired: Desired::Active, plan: Some(Plan::from(&*plan)), request: None },
+        NodeTimeSpec {
+            desired: Desired::Active,
+            plan: Some(Plan::from(&*plan)),
+            request: None,
+            peers: Some((2..5).map(plan_peer).collect()),
+        },
     );
     node.status = Some(NodeTimeStatus {
         observed_generation: Some(2),
@@ -145,6 +169,8 @@ pub fn node_time(name: &str, sources: u32) -> NodeTime {
         holdover: None,
         drive_order: None,
         switches: Vec::new(),
+        peers: (2..5).map(peer).collect(),
+        peers_trouble: None,
         retired: None,
         request: None,
     });
@@ -162,9 +188,19 @@ pub struct Bytes {
     pub status: usize,
 }
 
+/// The same without a word of peers.
+pub fn without_peers(mut object: NodeTime) -> NodeTime {
+    object.spec.peers = None;
+    if let Some(status) = &mut object.status {
+        status.peers.clear();
+    }
+    object
+}
+
 /// As stored: written by two field managers, with the ownerReference to its Node, read back as JSON.
-pub async fn stored_bytes(server: &ApiServer, name: &str, sources: u32) -> Result<Bytes, ApiServerError> {
-    let mut object = serde_json::to_value(node_time(name, sources)).unwrap();
+pub async fn stored_bytes(server: &ApiServer, object: &NodeTime) -> Result<Bytes, ApiServerError> {
+    let name = object.metadata.name.as_deref().unwrap();
+    let mut object = serde_json::to_value(object).unwrap();
     let status = object.as_object_mut().unwrap().remove("status").unwrap();
     object["metadata"]["ownerReferences"] =
         json!([{"apiVersion": "v1", "kind": "Node", "name": name, "uid": UID}]);

@@ -337,7 +337,15 @@ fn kubectl(server: &apiserver::ApiServer, arguments: &[&str]) -> String {
 async fn a_nodetime_stays_small() {
     let server = apiserver::shared().await.unwrap();
     for (sources, most) in [(4, 6_000), (12, 10_000)] {
-        let bytes = size::stored_bytes(&server, &format!("size-{sources}"), sources).await.unwrap();
+        let object = size::node_time(&format!("size-{sources}"), sources);
+        let with_peers = size::stored_bytes(&server, &object).await.unwrap();
+        let bytes = size::stored_bytes(&server, &size::without_peers(object)).await.unwrap();
+        let peers = with_peers.whole - bytes.whole;
+        println!("{peers} bytes more with three peers of 51 letters, of the 2500 reserved");
+        assert!(
+            (1..1_200).contains(&peers),
+            "{peers} bytes for peers; switches and forecasts need some of the 2500"
+        );
         println!("nodetime_bytes_{sources}: {bytes:?}, metadata and names the rest");
         let whole = bytes.whole;
         assert!(whole <= most, "{whole} bytes with {sources} associations, at most {most} promised");

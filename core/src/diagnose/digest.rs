@@ -164,9 +164,9 @@ fn word<'f>(
     let by = |view: &View| view.offset.zip(middle).map(|(offset, middle)| offset - middle);
     // A long round trip hides from the node itself how far off a source is; others with a shorter one may tell.
     let far = |view: &View| by(view).is_some_and(|by| by.abs() > report.max_offset);
-    let heard = || views.iter().copied().filter(|view| view.ever && !view.is_silent());
-    let against = heard().find(|view| view.rejected || far(view));
-    let age = heard().filter_map(|view| view.sample_age).min();
+    let answered = || views.iter().copied().filter(|view| view.ever && !view.is_silent());
+    let against = answered().find(|view| view.rejected || far(view));
+    let age = answered().filter_map(|view| view.sample_age).min();
     let poll = views.iter().map(|view| view.poll).max().unwrap_or(Nanos::ZERO);
     Word {
         source,

@@ -16,6 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A server that has just begun to lie is polled by some nodes before others, and their statuses are minutes apart.
 const POLLS: i64 = 4;
 
+/// What one node measured of a server: offset, half-width, who.
+type Measured = (Nanos, Nanos, usize);
+/// By server: its source and address.
+type Yardsticks<'f> = BTreeMap<(&'f str, Option<&'f str>), Vec<Measured>>;
 /// Two groups: how far apart at least, who is of the one, who of the other.
 type Split = (Nanos, Vec<usize>, Vec<usize>);
 
@@ -53,10 +57,8 @@ pub(super) fn groups<'f>(digest: &Digest<'f>, cut: &Cut<'f>) -> Option<Claim> {
 }
 
 /// What each server is to those who measure it and do not call it a liar: offset, half-width, who.
-fn yardsticks<'f>(
-    nodes: &[&Reporter<'f>],
-) -> BTreeMap<(&'f str, Option<&'f str>), Vec<(Nanos, Nanos, usize)>> {
-    let mut all: BTreeMap<(&str, Option<&str>), Vec<(Nanos, Nanos, usize)>> = BTreeMap::new();
+fn yardsticks<'f>(nodes: &[&Reporter<'f>]) -> Yardsticks<'f> {
+    let mut all: Yardsticks<'f> = BTreeMap::new();
     for (index, one) in nodes.iter().enumerate() {
         for (view, offset, half) in one.measured() {
             if !view.rejected || view.role == Role::Witness {
@@ -65,7 +67,9 @@ fn yardsticks<'f>(
             }
         }
     }
-    all.values_mut().for_each(|measured| measured.sort_unstable());
+    for measured in all.values_mut() {
+        measured.sort_unstable();
+    }
     all
 }
 
@@ -99,18 +103,20 @@ fn limits(nodes: &[&Reporter<'_>]) -> Option<(Nanos, Nanos)> {
 
 /// Where sorted measurements fall into two groups, each larger than `few` and of one mind but for `few` of its nodes, with at
 /// most `few` between them.
-fn split(measured: &[(Nanos, Nanos, usize)], few: usize, far: Nanos, near: Nanos) -> Option<Split> {
+fn split(measured: &[Measured], few: usize, far: Nanos, near: Nanos) -> Option<Split> {
     let least = (few + 1).max(2);
     let mut best: Option<(Nanos, usize, usize)> = None;
     for left in least..=measured.len().saturating_sub(least) {
         for right in left..=(left + few).min(measured.len().saturating_sub(least)) {
             let (low, high) = (measured.get(left - 1)?, measured.get(right)?);
             let gap = (high.0 - high.1) - (low.0 + low.1);
-            let one_mind = |group: &[(Nanos, Nanos, usize)]| {
+            let one_mind = |group: &[Measured]| {
                 let spare = few.min(group.len() - least);
-                let spread = |core: &[(Nanos, Nanos, usize)]| {
-                    let (Some(first), Some(last)) = (core.first(), core.last()) else { return Nanos::ZERO };
-                    (last.0 - last.1) - (first.0 + first.1)
+                let spread = |core: &[Measured]| {
+                    let (Some(lowest), Some(highest)) = (core.first(), core.last()) else {
+                        return Nanos::ZERO;
+                    };
+                    (highest.0 - highest.1) - (lowest.0 + lowest.1)
                 };
                 // The stray ones may be on either end.
                 (0..=spare).any(|skip| spread(&group[skip..group.len() - (spare - skip)]) <= near)
@@ -124,7 +130,7 @@ fn split(measured: &[(Nanos, Nanos, usize)], few: usize, far: Nanos, near: Nanos
             }
         }
     }
-    let who = |group: &[(Nanos, Nanos, usize)]| group.iter().map(|(.., who)| *who).collect::<Vec<_>>();
+    let who = |group: &[Measured]| group.iter().map(|(.., who)| *who).collect::<Vec<_>>();
     best.map(|(gap, left, right)| (gap, who(&measured[..left]), who(&measured[right..])))
 }
 

@@ -64,7 +64,7 @@ impl<'d, 'f> Tally<'d, 'f> {
     pub fn since(&self) -> Option<BootTime> {
         let mut since: Vec<BootTime> = self.yes.iter().map(|(.., since)| *since).collect();
         since.sort_unstable();
-        let half = (self.yes.len() + self.no.len()) / 2;
+        let half = usize::midpoint(self.yes.len(), self.no.len());
         since.get(half.min(since.len().saturating_sub(1))).copied()
     }
     /// Nodes that say yes.

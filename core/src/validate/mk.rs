@@ -2,7 +2,7 @@
 
 use crate::fsm::failover::Figures;
 use crate::names::LABEL_ZONE;
-use crate::policy::{Mode, PolicySpec, Selector};
+use crate::policy::{Mode, Peers, PolicySpec, Selector};
 use crate::snapshot::{NodeFacts, Snapshot};
 use crate::source::{Endpoint, FULL_WEIGHT, PollRange, Scope, SourceSpec, Timescale, Use};
 use crate::tolerances::{Overrides, Preset};
@@ -63,6 +63,7 @@ pub(crate) fn policy(name: &str) -> PolicySpec {
         preset: Preset::Kubernetes,
         overrides: Overrides::default(),
         failover: Figures::default(),
+        peers: Peers::default(),
     }
 }
 
@@ -73,6 +74,8 @@ pub(crate) fn node(name: &str) -> NodeFacts {
         labels: BTreeMap::new(),
         chrony: None,
         previous: None,
+        address: None,
+        peering: false,
     }
 }
 

@@ -8,11 +8,11 @@
 use super::ConvertError;
 use super::status::MAX_ASSOCIATIONS;
 use crate::common::Condition;
-use crate::nodetime::{AssociationStatus, NodeTime, NodeTimeStatus, Reachability};
+use crate::nodetime::{AssociationStatus, NodeTime, NodeTimeStatus, PeerStatus, Reachability};
 use crate::timesource::TimeSource;
 use meantime_core::clocks::BootTime;
 use meantime_core::conditions::{ConditionKind, Reason, Status};
-use meantime_core::diagnose::fleet::{Declared, Heard, Node, Report, Trouble, View};
+use meantime_core::diagnose::fleet::{Declared, Heard, Node, Peer, Report, Trouble, View};
 use meantime_core::snapshot::{NodePlan, PlannedAssociation, Role};
 use meantime_core::source::{PollRange, Timescale};
 use meantime_core::units::{Nanos, Ppb};
@@ -94,8 +94,7 @@ pub fn report(status: &NodeTimeStatus, plan: &NodePlan, seen: BootTime) -> Repor
         max_offset: limits.max_offset,
         clock: status.clock.as_ref().map(|clock| clock.reason.clone()),
         views: told.iter().filter_map(|one| view(one, planned.get(one.source.as_deref()?)?)).collect(),
-        // No status tells of peers yet.
-        peers: Vec::new(),
+        peers: peers(&status.peers),
     }
 }
 
@@ -167,6 +166,32 @@ fn interval(told: Option<i32>, planned: PollRange) -> Nanos {
     let (min, max) = (i32::from(planned.min), i32::from(planned.max).max(i32::from(planned.min)));
     let exponent = told.map_or(max, |told| told.clamp(min, max)).clamp(0, MOST_POLL);
     Nanos::from_secs(1 << exponent)
+}
+
+/// Told twice, contradicting itself or impossible: that peer is left out. More than the schema takes: nobody of ours wrote
+/// that list.
+fn peers(told: &[PeerStatus]) -> Vec<Peer> {
+    if told.len() > super::peers::MOST {
+        return Vec::new();
+    }
+    let peer = |one: &PeerStatus| {
+        let [offset, uncertainty] =
+            [one.offset_nanoseconds, one.uncertainty_nanoseconds].map(|value| value.map(Nanos));
+        let impossible = one.answers && !one.ever
+            || offset.is_some() != uncertainty.is_some()
+            || offset.is_some_and(|offset| !is_sane(offset) || !one.answers)
+            || uncertainty.is_some_and(|half| !is_span(half))
+            || told.iter().filter(|other| other.node == one.node).count() > 1;
+        let node = || one.node.clone();
+        (!impossible).then(|| Peer {
+            node: node(),
+            answers: one.answers,
+            ever: one.ever,
+            offset,
+            uncertainty,
+        })
+    };
+    told.iter().filter_map(peer).collect()
 }
 
 fn is_sane(offset: Nanos) -> bool {

@@ -4,7 +4,7 @@ use super::{At, ConvertError, count};
 use crate::timesyncpolicy::{EffectivePolicy, PolicyTolerances, SpreadStatus, TimeSyncPolicy};
 use kube::ResourceExt;
 use meantime_core::duration;
-use meantime_core::policy::{Mode, PolicySpec};
+use meantime_core::policy::{Mode, Peers, PolicySpec};
 use meantime_core::spread::Told;
 use meantime_core::tolerances::{Overrides, Tolerances};
 use meantime_core::units::{Nanos, Ppb};
@@ -27,6 +27,7 @@ impl TimeSyncPolicy {
             preset: tolerances.preset.map(Into::into).unwrap_or_default(),
             overrides: overrides(&at, &tolerances)?,
             failover: super::failover::to_core(&at, "failover", spec.failover.as_ref())?,
+            peers: spec.peers.map(Into::into).unwrap_or_default(),
             name,
         })
     }
@@ -58,13 +59,18 @@ fn overrides(at: &At<'_>, given: &PolicyTolerances) -> Result<Overrides, Convert
 
 impl EffectivePolicy {
     /// The figures in force, for a policy's status.
-    pub fn new(mode: Mode, tolerances: &Tolerances, max_spread: Option<Nanos>) -> Self {
+    pub fn new(mode: Mode, peers: Peers, tolerances: &Tolerances, max_spread: Option<Nanos>) -> Self {
         let mode = match mode {
             Mode::Observe => "Observe",
             Mode::Managed => "Managed",
         };
+        let peers = match peers {
+            Peers::Enabled => "Enabled",
+            Peers::Disabled => "Disabled",
+        };
         Self {
             mode: mode.to_owned(),
+            peers: Some(peers.to_owned()),
             preset: tolerances.preset.name().to_owned(),
             max_offset: tolerances.max_offset.to_string(),
             warn_offset: tolerances.warn_offset.to_string(),

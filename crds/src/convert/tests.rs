@@ -142,7 +142,7 @@ fn durations_and_selectors_are_read() {
     assert_eq!(core.overrides.warn_offset, Some(Nanos::from_micros(1500)));
     assert_eq!((core.overrides.breach_hold, core.overrides.clear_hold), (Some(Nanos::ZERO), None));
     let effective = core.overrides.resolve(core.preset).unwrap();
-    let shown = EffectivePolicy::new(core.mode, &effective, None);
+    let shown = EffectivePolicy::new(core.mode, core.peers, &effective, None);
     assert_eq!(
         (shown.max_offset.as_str(), shown.max_frequency_error.as_deref()),
         ("80ms", Some("100.000ppm"))

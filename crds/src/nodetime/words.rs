@@ -94,6 +94,34 @@ pub enum TroubleWord {
     Unknown,
 }
 
+/// What is known against a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PeerWord {
+    /// The last question was not answered, or not authentically.
+    TimedOut,
+    /// … nobody listens there.
+    Refused,
+    /// … there is no way there.
+    Unreachable,
+    /// It answers, and does not judge itself synchronised.
+    Unsure,
+    /// A word of another version; never written.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why an agent does not answer its peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PeersWord {
+    /// There are no keys; it does not ask either.
+    NoKeys,
+    /// Its port is taken.
+    NoPort,
+    /// A word of another version; never written.
+    #[serde(other)]
+    Unknown,
+}
+
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AnswerState {

@@ -17,6 +17,7 @@ use crate::ledger::LedgerFile;
 use crate::metrics::Counters;
 use crate::observe::client::{AskError, Client};
 use crate::observe::pace;
+use crate::peers::Heard;
 use crate::probe::{self, Prober};
 use crate::publish::report::Report;
 use crate::publish::{Ask, Incoming};
@@ -39,6 +40,7 @@ use meantime_core::judge::JudgeState;
 use meantime_core::ledger::HeldPlan;
 use meantime_core::names::CONDITION_BOOT_TIME;
 use meantime_core::observation::Observation;
+use meantime_core::peers::Planned;
 use meantime_core::snapshot::NodePlan;
 use meantime_core::units::Nanos;
 use meantime_core::verdict::Verdict;
@@ -96,6 +98,10 @@ pub struct Ends {
     pub counters: Arc<Counters>,
     /// Readiness.
     pub ready: Arc<AtomicBool>,
+    /// To the peers' task: whom to ask.
+    pub planned: watch::Sender<Option<Vec<Planned>>>,
+    /// From it: what came of it.
+    pub heard: watch::Receiver<Heard>,
 }
 
 /// The engine.
@@ -429,6 +435,7 @@ impl Engine {
             max_offset,
             retired: self.retired.clone(),
             answered: self.ledger.ledger.answered.clone(),
+            peers: self.ends.heard.borrow().clone(),
             trouble: self.supervisor.trouble.clone(),
         })));
     }

@@ -11,6 +11,8 @@ use meantime_core::fsm::failover::{Memory, Overlay};
 use meantime_core::judge::{JudgeState, acknowledge};
 use meantime_core::ledger::{Admission, Answered, Fence, HeldPlan, Origin, Refused, admit};
 use meantime_core::observation::{Answer, ClockProfile};
+use meantime_core::peers::Planned;
+use meantime_crds::convert::planned_peers;
 use meantime_crds::nodetime::{Desired, NodeTime};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use tracing::{error, info, warn};
 impl Engine {
     /// The last good plan runs first, whatever the API server will say later.
     pub(super) async fn resume(&mut self) {
+        self.ends.planned.send_replace(self.ledger.ledger.peers.clone());
         let Some(held) = self.ledger.ledger.plan.clone() else { return };
         let Some(version) = self.version else {
             self.waiting = Some(held);
@@ -89,6 +92,7 @@ impl Engine {
             }
         }
         self.answer(object).await;
+        self.name_peers(planned_peers(&object.spec));
         match object.plan() {
             Ok(Some(plan)) => {
                 let held = HeldPlan { fence: offered, plan };
@@ -99,6 +103,17 @@ impl Engine {
             Ok(None) => {}
             Err(error) => self.step(machine::Event::Refused(error.to_string())).await,
         }
+    }
+
+    /// Apart from the plan: chronyd has nothing to do with whom the agent asks besides, and nothing is to be confirmed.
+    fn name_peers(&mut self, peers: Option<Vec<Planned>>) {
+        if self.ledger.ledger.peers == peers {
+            return;
+        }
+        info!(asked = peers.as_ref().map(Vec::len), "peers");
+        self.ledger.ledger.peers.clone_from(&peers);
+        self.ends.planned.send_replace(peers);
+        self.save();
     }
 
     /// Whether anything is left to do for it.
@@ -246,6 +261,7 @@ impl Engine {
         info!("retiring: the host is restored");
         let steered = self.supervisor.profile() == ClockProfile::Real;
         self.step(machine::Event::Forget).await;
+        self.ends.planned.send_replace(None);
         self.end_daemon().await;
         self.waiting = None;
         let done = if steered {

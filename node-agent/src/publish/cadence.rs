@@ -1,14 +1,14 @@
 //! When the status is written (law 9): at once when something meaningful changed, else every five minutes. Pure.
 //!
 //! *Meaningful*: any condition's status or reason, the source followed, what is applied, any association's part in
-//! the vote, the number of usable voters, why a source cannot be used, or an offset that moved by more than a quarter of
+//! the vote, the number of usable voters, why a source cannot be used, which peers answer, or an offset that moved by more than a quarter of
 //! its tolerance. chronyd's shuffling among sources that all stay usable (`+`, `-`, `*`) is no news by itself.
 
 use meantime_core::clocks::BootTime;
 use meantime_core::hash::fnv;
 use meantime_core::units::Nanos;
 use meantime_crds::nodetime::{
-    AssociationStatus, HealthWord, NodeTimeStatus, Reachability, Switch, TroubleWord, Verified,
+    AssociationStatus, HealthWord, NodeTimeStatus, PeersWord, Reachability, Switch, TroubleWord, Verified,
 };
 
 /// At least this often, ± 10 %.
@@ -56,6 +56,8 @@ pub struct Digest {
     offset: Option<i64>,
     /// Why each association cannot be used.
     troubles: Vec<Option<TroubleWord>>,
+    /// Which peers answer, and why none is answered. What they measure is told with the next write.
+    peers: (Vec<(String, bool)>, Option<PeersWord>),
 }
 
 impl Digest {
@@ -101,6 +103,10 @@ impl Digest {
             source: status.source.clone(),
             offset: status.offset_nanoseconds,
             troubles: status.associations.iter().map(trouble).collect(),
+            peers: (
+                status.peers.iter().map(|peer| (peer.node.clone(), peer.answers)).collect(),
+                status.peers_trouble,
+            ),
         }
     }
 
@@ -113,7 +119,8 @@ impl Digest {
             (Some(now), Some(then)) => now.saturating_sub(then).saturating_abs() > max_offset.0 / 4,
             (now, then) => now.is_some() != then.is_some(),
         };
-        (moved || self.source != before.source || self.troubles != before.troubles).then_some(MINOR)
+        let others = self.troubles != before.troubles || self.peers != before.peers;
+        (moved || self.source != before.source || others).then_some(MINOR)
     }
 }
 
@@ -310,6 +317,28 @@ mod tests {
         let mut older = at(Verified::Checking);
         older.switches[0].age_seconds = 9;
         assert_eq!(pause(&at(Verified::Checking), &older), None, "nor is its age");
+    }
+
+    #[test]
+    fn that_a_peer_answers_or_does_not_is_news_and_what_it_measures_is_not() {
+        let told = |answers: bool, offset: Option<i64>| NodeTimeStatus {
+            peers: vec![meantime_crds::nodetime::PeerStatus {
+                node: "n2".into(),
+                answers,
+                ever: true,
+                offset_nanoseconds: offset,
+                uncertainty_nanoseconds: offset,
+                trouble: None,
+            }],
+            ..NodeTimeStatus::default()
+        };
+        let answers = told(true, Some(5));
+        assert_eq!(pause(&answers, &told(true, Some(5_000_000_000))), None);
+        assert_eq!(pause(&answers, &told(true, None)), None);
+        assert_eq!(pause(&answers, &told(false, None)), Some(MINOR));
+        assert_eq!(pause(&answers, &NodeTimeStatus::default()), Some(MINOR));
+        let without = NodeTimeStatus { peers_trouble: Some(PeersWord::NoKeys), ..NodeTimeStatus::default() };
+        assert_eq!(pause(&NodeTimeStatus::default(), &without), Some(MINOR));
     }
 
     #[test]

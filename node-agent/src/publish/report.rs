@@ -1,6 +1,7 @@
 //! What the engine hands to the publisher at each look, and the status that it becomes. Pure.
 
 use crate::apply::machine::Outcome;
+use crate::peers::{Heard, Off};
 use crate::supervise::boot_setter::Protection;
 use crate::supervise::profile::ClockControl;
 use jiff::Timestamp;
@@ -19,8 +20,8 @@ use meantime_core::verdict::Verdict;
 use meantime_crds::common::Condition;
 use meantime_crds::convert;
 use meantime_crds::nodetime::{
-    AgentInfo, AnswerState, AppliedPlan, AppliedState, ChronyInfo, ClockInfo, NodeTimeStatus, RequestAnswer,
-    Retired,
+    AgentInfo, AnswerState, AppliedPlan, AppliedState, ChronyInfo, ClockInfo, NodeTimeStatus, PeersWord,
+    RequestAnswer, Retired,
 };
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -69,6 +70,8 @@ pub struct Report {
     pub answered: Option<Answered>,
     /// Why chronyd does not run although it should.
     pub trouble: Option<String>,
+    /// What its peers say.
+    pub peers: Heard,
 }
 
 impl Report {
@@ -146,6 +149,11 @@ impl Report {
             convert::measured(&mut status, observation, verdict, &self.troubles, now);
             convert::failed_over(&mut status, &self.failover, &self.sights, &self.boot_id, self.now);
         }
+        convert::peers(&mut status, &self.peers.told);
+        status.peers_trouble = self.peers.off.map(|off| match off {
+            Off::NoKeys => PeersWord::NoKeys,
+            Off::NoPort => PeersWord::NoPort,
+        });
         if let Some(protection) = &self.protection {
             let (unprotected, reason, message) = protection.condition();
             let message = short(&message, MESSAGE);

@@ -9,7 +9,7 @@ pub mod write;
 
 use meantime_core::names::ANNOTATION_REQUEST;
 use meantime_core::units::Nanos;
-use meantime_crds::nodetime::{Desired, Plan, Request, Retired};
+use meantime_crds::nodetime::{Desired, Plan, PlanPeer, Request, Retired};
 use meantime_crds::{NodeTime, NodeTimeSpec};
 
 /// An agent that was told to retire and is not heard for so long is left behind as 'not restored'.
@@ -74,16 +74,19 @@ pub enum SpecChange {
     },
 }
 
-/// Decides for one node. `node_uid` is the Node's, to which the ownerReference must point.
+/// Decides for one node. `peers` are whom its agent asks, none = it takes no part; `node_uid` is the Node's, to which the
+/// ownerReference must point.
 pub fn spec_change(
     wanted: &Wanted,
     standing: Option<&Standing>,
     request: Option<&Request>,
+    peers: Option<&[PlanPeer]>,
     node_uid: &str,
     retirement: &Retirement,
 ) -> SpecChange {
     let active = |plan: Option<Plan>| {
-        let spec = NodeTimeSpec { desired: Desired::Active, plan, request: request.cloned() };
+        let (request, peers) = (request.cloned(), peers.map(<[_]>::to_vec));
+        let spec = NodeTimeSpec { desired: Desired::Active, plan, request, peers };
         let there = standing.is_some_and(|standing| {
             same(&standing.spec, &spec) && standing.owner.as_deref() == Some(node_uid)
         });
@@ -107,6 +110,7 @@ fn retire(standing: &Standing, retirement: &Retirement) -> SpecChange {
             desired: Desired::Retired,
             plan: standing.spec.plan.clone(),
             request: None,
+            peers: None,
         })),
         (Desired::Retired, Some(answer), _) => {
             SpecChange::Remove { restored: answer.restored, message: answer.message.clone() }

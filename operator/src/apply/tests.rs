@@ -18,7 +18,7 @@ fn plan(hash: &str, generation: i64) -> Plan {
 }
 
 fn spec(desired: Desired, plan: Plan) -> NodeTimeSpec {
-    NodeTimeSpec { desired, plan: Some(plan), request: None }
+    NodeTimeSpec { desired, plan: Some(plan), request: None, peers: None }
 }
 
 fn standing(desired: Desired, hash: &str) -> Standing {
@@ -26,7 +26,7 @@ fn standing(desired: Desired, hash: &str) -> Standing {
 }
 
 fn decide(wanted: &Wanted, standing: Option<&Standing>, retirement: &Retirement) -> SpecChange {
-    spec_change(wanted, standing, None, "node-uid", retirement)
+    spec_change(wanted, standing, None, None, "node-uid", retirement)
 }
 
 fn active(hash: &str, generation: i64) -> Wanted {
@@ -118,4 +118,27 @@ fn an_acknowledgement_of_an_earlier_retirement_does_not_count() {
 fn requests(#[case] text: &str, #[case] expected: Option<(&str, &str)>) {
     let parsed = parse_request(text);
     assert_eq!(parsed.as_ref().map(|request| (request.verb.as_str(), request.id.as_str())), expected);
+}
+
+fn peers(nodes: &[&str]) -> Vec<PlanPeer> {
+    nodes
+        .iter()
+        .map(|node| PlanPeer { node: (*node).into(), address: "10.0.0.2".into(), port: 9925 })
+        .collect()
+}
+
+#[rstest]
+#[case::the_plan_is_the_same(&active("aa", 1))]
+#[case::the_policy_stands_still(&Wanted::AsItIs)]
+fn other_peers_are_written_beside_the_plan_and_the_same_are_not(#[case] wanted: &Wanted) {
+    let (before, after) = (peers(&["n2", "n3"]), peers(&["n2", "n4"]));
+    let mut standing = standing(Desired::Active, "aa");
+    standing.spec.peers = Some(before.clone());
+    let change =
+        |peers| spec_change(wanted, Some(&standing), None, peers, "node-uid", &Retirement::default());
+    assert_eq!(change(Some(&before)), SpecChange::Nothing);
+    let SpecChange::Apply(written) = change(Some(&after)) else { panic!("not written") };
+    assert_eq!((written.peers.as_ref(), &written.plan), (Some(&after), &standing.spec.plan));
+    let SpecChange::Apply(written) = change(None) else { panic!("not written") };
+    assert_eq!(written.peers, None, "it takes no part any more");
 }

@@ -177,7 +177,7 @@ fn shed_guarded<K: kube::Resource>(object: &mut DeserializeGuard<K>) {
     object.meta_mut().managed_fields = None;
 }
 
-/// Of a Node, name, uid, labels and our own conditions are kept: kubelet's heartbeats then change nothing here, and
+/// Of a Node, name, uid, labels, InternalIPs and our own conditions are kept: kubelet's heartbeats then change nothing here, and
 /// five thousand Nodes fit into a few MiB.
 fn shed_node(node: &mut Node) {
     let metadata = std::mem::take(&mut node.metadata);
@@ -187,11 +187,15 @@ fn shed_node(node: &mut Node) {
     node.metadata.uid = metadata.uid;
     node.metadata.resource_version = metadata.resource_version;
     node.metadata.labels = metadata.labels;
-    let mut conditions = status.and_then(|status| status.conditions).unwrap_or_default();
+    let status = status.unwrap_or_default();
+    let mut conditions = status.conditions.unwrap_or_default();
     conditions.retain(|condition| condition.type_.starts_with(CONDITION_DOMAIN));
-    if !conditions.is_empty() {
+    let mut addresses = status.addresses.unwrap_or_default();
+    addresses.retain(|address| address.type_ == "InternalIP");
+    if !conditions.is_empty() || !addresses.is_empty() {
         node.status = Some(k8s_openapi::api::core::v1::NodeStatus {
-            conditions: Some(conditions),
+            conditions: (!conditions.is_empty()).then_some(conditions),
+            addresses: (!addresses.is_empty()).then_some(addresses),
             ..Default::default()
         });
     }

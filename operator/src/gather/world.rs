@@ -12,6 +12,7 @@ use meantime_core::snapshot::{NodeFacts, ObjectKind, Snapshot, Undecodable};
 use meantime_crds::nodetime::Desired;
 use meantime_crds::{NodeTime, NodeTimeStatus, TimeIncident, TimeSource, TimeSyncPolicy};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What kind a broken object is of.
@@ -162,6 +163,8 @@ impl World {
             chrony: chrony.and_then(|chrony| ChronyVersion::parse(&chrony.version)),
             // A plan that core can't hold was edited by hand: nothing to fall back on.
             previous: plan.and_then(|plan| plan.to_core(name).ok()).map(Arc::new),
+            address: address(node),
+            peering: node_time.is_some_and(|node_time| node_time.spec.peers.is_some()),
         }
     }
 
@@ -184,6 +187,12 @@ impl World {
             })
             .collect()
     }
+}
+
+/// Its first InternalIP: where kubelet says that the node's own network is, and so its agent.
+fn address(node: &Node) -> Option<IpAddr> {
+    let addresses = node.status.as_ref()?.addresses.as_deref()?;
+    addresses.iter().filter(|one| one.type_ == "InternalIP").find_map(|one| one.address.parse().ok())
 }
 
 /// The rising number of a status; none = its agent never wrote one.

@@ -27,10 +27,11 @@ use meantime_core::conditions::{ConditionKind, Status};
 use meantime_core::diagnose::fleet::Fleet;
 use meantime_core::incident::record::State;
 use meantime_core::incident::severity::Severity;
+use meantime_core::peers;
 use meantime_core::plan::{self, NodeOutcome, PolicyReport, SourceReport};
 use meantime_core::units::Nanos;
 use meantime_core::validate;
-use meantime_crds::nodetime::Desired;
+use meantime_crds::nodetime::{Desired, PlanPeer};
 use meantime_crds::{NodeTime, TimeSourceStatus, TimeSyncPolicyStatus};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -119,6 +120,8 @@ pub struct Memory {
     deleted: BTreeSet<String>,
     rest: Rest,
     spreads: spread::Holds,
+    /// The agents' port for each other.
+    pub peer_port: u16,
 }
 
 impl Memory {
@@ -140,6 +143,7 @@ impl Memory {
             deleted: BTreeSet::new(),
             rest: Rest::default(),
             spreads: spread::Holds::default(),
+            peer_port: peers::PORT,
         }
     }
 
@@ -160,7 +164,9 @@ impl Memory {
         decision.findings = self.findings.counts();
         let mut texts = Texts::default();
         for (name, outcome) in &plan.nodes {
-            self.node(world, name, outcome, &mut texts, (now, wall), &mut decision);
+            let peers = plan.peers.get(name).map(|peers| self.plan_peers(peers));
+            let wish = (outcome, peers.as_deref());
+            self.node(world, name, wish, &mut texts, (now, wall), &mut decision);
         }
         self.look_at_sources(world, &plan.sources, (now, wall), &mut decision);
         self.look_at_policies(world, &plan, &fleet, (now, wall), &mut decision);
@@ -185,11 +191,20 @@ impl Memory {
         decision
     }
 
+    fn plan_peers(&self, peers: &[plan::Peer]) -> Vec<PlanPeer> {
+        let one = |peer: &plan::Peer| PlanPeer {
+            node: peer.node.clone(),
+            address: peer.address.to_string(),
+            port: i32::from(self.peer_port),
+        };
+        peers.iter().map(one).collect()
+    }
+
     fn node(
         &mut self,
         world: &World,
         name: &str,
-        outcome: &NodeOutcome,
+        (outcome, peers): (&NodeOutcome, Option<&[PlanPeer]>),
         texts: &mut Texts,
         (now, wall): (BootTime, Timestamp),
         decision: &mut Decision,
@@ -220,7 +235,8 @@ impl Memory {
             let policy = policy_regarding(node_time);
             decision.notes.extend(self.switches.look(&uid, &status.switches, &regarding, policy.as_ref()));
         }
-        let change = spec_change(&wanted, standing_spec.as_ref(), asked.as_ref(), &node_uid, &retirement);
+        let change =
+            spec_change(&wanted, standing_spec.as_ref(), asked.as_ref(), peers, &node_uid, &retirement);
 
         let retired = matches!(&standing_spec, Some(standing) if standing.spec.desired == Desired::Retired);
         let silence = self.tracker.silent(name).filter(|_| node_time.is_some());

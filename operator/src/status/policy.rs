@@ -185,6 +185,7 @@ pub fn desired(
     let before = standing.map(|status| status.conditions.as_slice()).unwrap_or_default();
     let tally = tally(members);
     let mode = policy.spec.mode.map_or_else(Mode::default, Into::into);
+    let peers = policy.spec.peers.map(Into::into).unwrap_or_default();
     let (ready, stalled) = readiness(report, &tally);
     let facts = [
         ready,
@@ -204,7 +205,7 @@ pub fn desired(
         effective: report
             .tolerances
             .as_ref()
-            .map(|tolerances| EffectivePolicy::new(mode, tolerances, report.max_spread)),
+            .map(|tolerances| EffectivePolicy::new(mode, peers, tolerances, report.max_spread)),
         nodes: Some(tally.counts),
         summary: Some(format!("{}/{}", tally.counts.compliant, tally.counts.selected)),
         worst: tally.worst.map(|(headroom, node)| {

@@ -106,7 +106,12 @@ async fn measure(server: &ApiServer, pace: &Pace) -> Result<Vec<Row>, Error> {
 
 /// The operator's part.
 async fn create(api: &Api<NodeTime>, node: &Node) -> Result<(), Error> {
-    let spec = NodeTimeSpec { desired: Desired::Active, plan: node.object.spec.plan.clone(), request: None };
+    let spec = NodeTimeSpec {
+        desired: Desired::Active,
+        plan: node.object.spec.plan.clone(),
+        request: None,
+        peers: None,
+    };
     let metadata = ObjectMeta { name: Some("n1".into()), ..ObjectMeta::default() };
     api.create(&PostParams::default(), &NodeTime { metadata, spec, status: None }).await?;
     Ok(())

@@ -105,7 +105,8 @@ pub fn load() -> String {
 pub async fn sizes(server: &ApiServer) -> Result<Vec<Row>, ApiServerError> {
     let mut rows = Vec::new();
     for (sources, most) in [(4, 6_000.0), (12, 10_000.0)] {
-        let bytes = size::stored_bytes(server, &format!("size-{sources}"), sources).await?;
+        let object = size::node_time(&format!("size-{sources}"), sources);
+        let bytes = size::stored_bytes(server, &object).await?;
         #[expect(clippy::cast_precision_loss, reason = "kilobytes")]
         let whole = bytes.whole as f64;
         let how = format!(

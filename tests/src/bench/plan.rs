@@ -8,7 +8,7 @@ use super::{Aim, Error, Row};
 use meantime_core::fsm::failover::Figures;
 use meantime_core::names::LABEL_ZONE;
 use meantime_core::plan::{NodeOutcome, Plan, plan};
-use meantime_core::policy::{Mode, PolicySpec, Requirement, Selector, SelectorOperator};
+use meantime_core::policy::{Mode, Peers, PolicySpec, Requirement, Selector, SelectorOperator};
 use meantime_core::snapshot::{NodeFacts, Snapshot};
 use meantime_core::source::{Endpoint, FULL_WEIGHT, PollRange, Scope, SourceSpec, Timescale, Use};
 use meantime_core::tolerances::{Overrides, Preset};
@@ -134,6 +134,7 @@ fn policy(number: u32) -> PolicySpec {
         preset: presets[number as usize % presets.len()],
         overrides: Overrides::default(),
         failover: Figures::default(),
+        peers: Peers::default(),
     }
 }
 
@@ -153,5 +154,7 @@ fn node(number: u32) -> NodeFacts {
         ]),
         chrony: Some(meantime_core::chrony::ChronyVersion::new(4, 6, 1)),
         previous: None,
+        address: Some(std::net::Ipv4Addr::from(0x0a80_0000 + number).into()),
+        peering: true,
     }
 }

@@ -115,6 +115,8 @@ fn report(host: &Host, looked: Looked) -> Report {
         retired: None,
         answered: None,
         trouble: None,
+        // Told beside the status, see `Said`.
+        peers: meantime_agent::peers::Heard::default(),
     }
 }
 

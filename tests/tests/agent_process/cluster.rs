@@ -31,7 +31,7 @@ impl World {
     /// The operator's part: the object, with or without a plan.
     async fn create(&self, with_plan: bool) {
         let plan = self.node.object.spec.plan.clone().filter(|_| with_plan);
-        let spec = NodeTimeSpec { desired: Desired::Active, plan, request: None };
+        let spec = NodeTimeSpec { desired: Desired::Active, plan, request: None, peers: None };
         let metadata = ObjectMeta { name: Some("n1".into()), ..ObjectMeta::default() };
         let object = NodeTime { metadata, spec, status: None };
         self.api.create(&PostParams::default(), &object).await.unwrap();

@@ -9,6 +9,7 @@ mod cluster;
 mod daemon;
 mod failover;
 mod host;
+mod peers;
 mod plans;
 mod restarts;
 mod reversal;

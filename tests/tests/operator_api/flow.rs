@@ -102,8 +102,8 @@ async fn a_lying_source_is_one_event_on_that_source_and_no_condition() {
     }
     let summary = || async { cluster.sources().get("a").await.unwrap().data["status"]["summary"].clone() };
     until("rejected by all", json!("rejecting 2/2"), summary).await;
-    until("one Event", vec!["Falseticker".to_owned()], || cluster.events("TimeSource", "a")).await;
-    until("not healthy", "False Falseticker".to_owned(), || async {
+    until("one Event", vec!["SourceDisagrees".to_owned()], || cluster.events("TimeSource", "a")).await;
+    until("not healthy", "False SourceDisagrees".to_owned(), || async {
         cluster.condition(&cluster.sources(), "a", "Healthy").await
     })
     .await;
@@ -112,9 +112,15 @@ async fn a_lying_source_is_one_event_on_that_source_and_no_condition() {
         cluster.report(node, 3, ("True", "InTolerance"), lying(false)).await;
     }
     until("reached", json!("reaching 2/2"), summary).await;
-    let told = ["Falseticker", "Recovered"].map(str::to_owned).to_vec();
-    until("and one when it is over", told, || async { sorted(cluster.events("TimeSource", "a").await) })
-        .await;
+    until("healthy again", "True Agreeing".to_owned(), || async {
+        cluster.condition(&cluster.sources(), "a", "Healthy").await
+    })
+    .await;
+    assert_eq!(
+        cluster.events("TimeSource", "a").await,
+        ["SourceDisagrees"],
+        "its end is told when it has lasted"
+    );
     assert_eq!(cluster.events("Node", "n1").await, ["InTolerance"]);
 }
 

@@ -45,12 +45,27 @@ impl Operator {
     }
 
     pub fn with_limits(client: kube::Client, identity: &str, limits: Limits) -> Self {
+        Self::turning(client, identity, limits, meantime_core::peers::keys::ROTATION)
+    }
+
+    /// One that turns the peers' keys so often.
+    pub fn turning(client: kube::Client, identity: &str, limits: Limits, key_rotation: Nanos) -> Self {
         // Incidents have tests of their own: elsewhere a breach must not become one while writes are counted.
         let incidents = Figures { settle: Nanos::from_secs(3_600), ..Figures::default() };
-        Self::with(client, identity, limits, incidents)
+        Self::started(client, identity, limits, incidents, key_rotation)
     }
 
     pub fn with(client: kube::Client, identity: &str, limits: Limits, incidents: Figures) -> Self {
+        Self::started(client, identity, limits, incidents, meantime_core::peers::keys::ROTATION)
+    }
+
+    fn started(
+        client: kube::Client,
+        identity: &str,
+        limits: Limits,
+        incidents: Figures,
+        key_rotation: Nanos,
+    ) -> Self {
         let config = Config {
             scope: Scope {
                 namespace: NAMESPACE.into(),
@@ -62,6 +77,9 @@ impl Operator {
             timing: TIMING,
             limits,
             incidents,
+            peer_port: meantime_core::peers::PORT,
+            key_rotation,
+            deployment: "meantime-operator".into(),
         };
         let (end, ended) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {

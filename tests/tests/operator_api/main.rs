@@ -6,5 +6,6 @@ mod bad_input;
 mod flow;
 mod harness;
 mod incidents;
+mod keys;
 mod leaders;
 mod undo;

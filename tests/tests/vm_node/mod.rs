@@ -109,7 +109,8 @@ impl GuestNode {
             failover: meantime_core::fsm::failover::Figures::default(),
             hash: "0123456789abcdef".into(),
         };
-        let spec = NodeTimeSpec { desired: Desired::Active, plan: Some((&plan).into()), request: None };
+        let spec =
+            NodeTimeSpec { desired: Desired::Active, plan: Some((&plan).into()), request: None, peers: None };
         let mut object = NodeTime::new("guest", spec);
         object.metadata.uid = Some("uid-1".into());
         object.metadata.generation = Some(1);

@@ -4,7 +4,7 @@ use super::*;
 use crate::convert::fleet::{Ear, Place, declared, node};
 use crate::nodetime::{NodeTime, PlanTolerances};
 use meantime_core::conditions::ConditionKind;
-use meantime_core::diagnose::fleet::{Heard, Node, View};
+use meantime_core::diagnose::fleet::{Heard, Node, Peer, View};
 use meantime_core::units::Ppb;
 use serde_json::Value;
 
@@ -193,4 +193,65 @@ fn a_source_is_what_is_declared() {
     assert_eq!((full.zone.as_deref(), full.independence.as_str()), (Some("dc1"), "gps"));
     assert_eq!(full.timescale, Timescale::Smear("google24h".into()));
     assert!(declared(&source(&json!({"tier": 1}))).is_err());
+}
+
+fn peers(told: &Value) -> Vec<Peer> {
+    read(Some(plan()), Some(json!({"peers": told}))).report.unwrap().peers
+}
+
+#[test]
+fn what_an_agent_tells_of_its_peers_is_evidence() {
+    let told = json!([
+        {"node": "n2", "answers": true, "ever": true, "offsetNanoseconds": -5, "uncertaintyNanoseconds": 7},
+        {"node": "n3", "answers": false, "ever": true, "trouble": "TimedOut"},
+        {"node": "n4", "answers": true, "ever": true, "trouble": "A word of another version"},
+    ]);
+    let peer = |node: &str, answers, offset: Option<i64>, half: Option<i64>| Peer {
+        node: node.into(),
+        answers,
+        ever: true,
+        offset: offset.map(Nanos),
+        uncertainty: half.map(Nanos),
+    };
+    let wanted =
+        [peer("n2", true, Some(-5), Some(7)), peer("n3", false, None, None), peer("n4", true, None, None)];
+    assert_eq!(peers(&told), wanted);
+}
+
+#[test]
+fn of_a_peer_what_cannot_be_is_no_evidence() {
+    for wrong in [
+        json!({"ever": false}),
+        json!({"answers": false}),
+        json!({"offsetNanoseconds": YEARS}),
+        json!({"uncertaintyNanoseconds": -1}),
+        json!({"uncertaintyNanoseconds": null}),
+        json!({"offsetNanoseconds": null}),
+    ] {
+        let mut peer = json!({
+            "node": "n2", "answers": true, "ever": true, "offsetNanoseconds": -5, "uncertaintyNanoseconds": 7,
+        });
+        assert_eq!(peers(&json!([peer])).len(), 1);
+        assert_eq!(peers(&json!([peer, peer])), [], "told twice");
+        for (key, value) in wrong.as_object().unwrap() {
+            peer[key] = value.clone();
+        }
+        assert_eq!(peers(&json!([peer])), [], "{wrong}");
+    }
+    let many: Vec<_> =
+        (0..9).map(|number| json!({"node": format!("n{number}"), "answers": true, "ever": true})).collect();
+    assert_eq!(peers(&json!(many)), [], "nobody of ours wrote that list");
+}
+
+#[test]
+fn a_planned_peer_that_cannot_be_asked_is_left_out_and_no_more_than_three_are_asked() {
+    let spec = |peers: Value| -> crate::nodetime::NodeTimeSpec {
+        serde_json::from_value(json!({"desired": "Active", "peers": peers})).unwrap()
+    };
+    let peer = |address: &str| json!({"node": address, "address": address, "port": 9925});
+    let asked = |peers: Value| planned_peers(&spec(peers)).map(|asked| asked.len());
+    assert_eq!(asked(Value::Null), None, "neither asks nor answers");
+    assert_eq!(asked(json!([])), Some(0), "answers");
+    assert_eq!(asked(json!([peer("10.0.0.2"), peer("fd00::2"), peer("n4.example")])), Some(2));
+    assert_eq!(asked(json!(vec![peer("10.0.0.2"); 8])), Some(3));
 }

@@ -112,3 +112,35 @@ fn only_our_conditions_stand() {
 fn a_status_without_a_verdict_tells_nothing() {
     assert_eq!(told(&NodeTimeStatus::default()), None);
 }
+
+#[test]
+fn a_nodes_agent_is_asked_at_its_first_internal_ip_and_kubelets_heartbeat_wakes_nobody() {
+    let read = |addresses: serde_json::Value, beat: &str| -> Node {
+        let mut node = serde_json::from_value(json!({
+            "metadata": {"name": "n1", "uid": "u"},
+            "status": {
+                "addresses": addresses,
+                "conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": beat}],
+            },
+        }))
+        .unwrap();
+        crate::gather::shed_node(&mut node);
+        node
+    };
+    let addresses = json!([
+        {"type": "Hostname", "address": "n1"}, {"type": "ExternalIP", "address": "192.0.2.1"},
+        {"type": "InternalIP", "address": "10.0.0.2"}, {"type": "InternalIP", "address": "fd00::2"},
+    ]);
+    let first = read(addresses.clone(), "2026-11-21T23:25:00Z");
+    let mut world = World::default();
+    world.nodes.insert("n1".into(), Arc::new(first.clone()));
+    world.nodes.insert("n2".into(), Arc::new(read(json!([]), "2026-11-21T23:25:00Z")));
+    let found: Vec<_> = world.snapshot().nodes.iter().map(|node| node.address).collect();
+    assert_eq!(found, [Some("10.0.0.2".parse().unwrap()), None]);
+    assert!(crate::gather::same_node(&first, &read(addresses, "2026-11-21T23:30:00Z")));
+    let moved = json!([{"type": "InternalIP", "address": "10.0.0.3"}]);
+    assert!(
+        !crate::gather::same_node(&first, &read(moved, "2026-11-21T23:25:00Z")),
+        "it is planned with anew"
+    );
+}

@@ -48,7 +48,12 @@ impl Node {
         Self {
             name: name.into(),
             outcome: NodeOutcome::Planned(Arc::new(plan())),
-            spec: NodeTimeSpec { desired: Desired::Active, plan: Some((&plan()).into()), request: None },
+            spec: NodeTimeSpec {
+                desired: Desired::Active,
+                plan: Some((&plan()).into()),
+                request: None,
+                peers: None,
+            },
             status: serde_json::from_value(status).unwrap(),
             silent: false,
         }
