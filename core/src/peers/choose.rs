@@ -32,8 +32,8 @@ pub struct Member<'a> {
 
 /// Whom each asks, each list sorted by name. A name that is given twice counts once.
 pub fn choose<'a>(members: &[Member<'a>]) -> BTreeMap<&'a str, Vec<&'a str>> {
-    let named: BTreeMap<&str, Member<'a>> = members.iter().map(|member| (member.node, *member)).collect();
-    let members: Vec<Member<'a>> = named.into_values().collect();
+    let unique: BTreeMap<&str, Member<'a>> = members.iter().map(|member| (member.node, *member)).collect();
+    let members: Vec<Member<'a>> = unique.into_values().collect();
     let rings: Vec<Vec<usize>> = (0..NEIGHBOURS as u64).map(|ring| order(&members, ring)).collect();
     let mut chosen: Vec<Vec<usize>> = vec![Vec::with_capacity(NEIGHBOURS); members.len()];
     if members.len() <= TOUCHED {

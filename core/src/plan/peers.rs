@@ -4,7 +4,7 @@ use super::NodeOutcome;
 use crate::peers::choose::{Member, choose};
 use crate::policy::Peers;
 use crate::snapshot::NodeFacts;
-use crate::validate::Validated;
+use crate::validate::{CheckedPolicy, Validated};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -26,7 +26,7 @@ pub(super) fn of(
     let disabled: Vec<&str> = valid
         .policies()
         .iter()
-        .map(crate::validate::CheckedPolicy::spec)
+        .map(CheckedPolicy::spec)
         .filter(|spec| spec.peers == Peers::Disabled)
         .map(|spec| spec.name.as_str())
         .collect();

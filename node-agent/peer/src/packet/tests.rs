@@ -13,7 +13,7 @@ fn asked(ring: &Keyring) -> [u8; SIZE] {
     question(ring.current(), [0xaa; 16], ME)
 }
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// Whoever writes another agent writes these bytes. The seals were computed by Python's hmac over the first 64 bytes.
