@@ -19,7 +19,8 @@ async fn main() -> ExitCode {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let result = match Cli::parse().command {
-        Command::Run(args) => run_command(args).await,
+        // One large future: on the heap, once.
+        Command::Run(args) => Box::pin(run_command(args)).await,
         Command::Retire(args) => retire_command(args).await,
     };
     match result {
@@ -59,7 +60,7 @@ async fn run_command(args: RunArgs) -> Result<ExitCode, Box<dyn Error>> {
         }
         tracing::info!("asked to end: giving the Lease back");
     };
-    run::run(client, config, asked).await?;
+    Box::pin(run::run(client, config, asked)).await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -171,6 +171,8 @@ fn plan() -> Value {
             labels: BTreeMap::new(),
             chrony: None,
             previous: None,
+            address: None,
+            peering: false,
         }],
         ..Default::default()
     };
