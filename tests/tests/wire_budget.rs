@@ -6,8 +6,6 @@
 //! slower, are eight nodes at 64 s with 3.75 packets a minute: what is proven is the arithmetic and that chronyd
 //! keeps to minpoll, and both know no scale.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
-
 use meantime_core::fsm::failover::Figures;
 use meantime_core::plan::{NodeOutcome, plan};
 use meantime_core::policy::{Mode, PolicySpec, Selector};
@@ -58,8 +56,11 @@ fn snapshot(sources: Vec<SourceSpec>) -> Snapshot {
         labels: BTreeMap::from([(meantime_core::names::LABEL_EGRESS.to_owned(), "nat-1".to_owned())]),
         chrony: None,
         previous: None,
+        address: None,
+        peering: false,
     };
     let policy = PolicySpec {
+        peers: meantime_core::policy::Peers::default(),
         name: "p".to_owned(),
         uid: "uid-p".to_owned(),
         generation: 1,

@@ -40,7 +40,7 @@ struct Agent {
 impl Agent {
     fn new(name: &str, keys: Option<&Keyring>) -> Self {
         let mut node = Node::new(3);
-        node.name = name.to_owned();
+        name.clone_into(&mut node.name);
         let at = SocketAddr::from((address(), 9925));
         let http = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let file = node.path("keys.json");
@@ -181,12 +181,14 @@ fn offset(status: &NodeTimeStatus) -> (i64, i64) {
 fn two_agents_cross_check_each_other_and_chronyd_has_nothing_to_do_with_it() {
     let (mut a, mut b) = (Agent::new("a", Some(&ring(1))), Agent::new("b", Some(&ring(1))));
     let between = Between::start(b.at);
-    (a.node.up(), b.node.up());
+    a.node.up();
+    b.node.up();
     let before = (a.node.chronyd(), a.node.starts(), a.counted("meantime_chronyd_reloads_total"));
     let hash = a.node.status().unwrap().applied.unwrap().hash;
     a.asks(&[("b", between.at)]);
     b.asks(&[("a", a.at)]);
-    (a.node.hand_over(), b.node.hand_over());
+    a.node.hand_over();
+    b.node.hand_over();
     for agent in [&a, &b] {
         let status = agent.wait_peer("an offset", |peer| peer.offset_nanoseconds.is_some());
         let (offset, half) = offset(&status);
@@ -242,7 +244,8 @@ fn what_is_replayed_reflected_cut_off_or_changed_is_refused_and_told_as_silence(
     let between = Between::start(b.at);
     a.asks(&[("b", between.at)]);
     b.asks(&[]);
-    (b.node.up(), a.node.up());
+    b.node.up();
+    a.node.up();
     a.wait_peer("an answer", |peer| peer.answers);
     for (way, reason) in
         [(Way::Replays, "not_ours"), (Way::Reflects, "kind"), (Way::Cuts, "foreign"), (Way::Turns, "forged")]
@@ -262,7 +265,8 @@ fn a_wrong_key_is_refused_and_a_rotation_is_lived_through() {
     let (mut a, mut b) = (Agent::new("a", Some(&ring(1))), Agent::new("b", Some(&ring(7))));
     a.asks(&[("b", b.at)]);
     b.asks(&[("a", a.at)]);
-    (b.node.up(), a.node.up());
+    b.node.up();
+    a.node.up();
     let status = a.wait_peer("silence", |peer| peer.trouble == Some(PeerWord::TimedOut));
     assert!(!status.peers[0].answers && !status.peers[0].ever, "a pair that never worked");
     b.wait_counted("meantime_peer_refused_total{reason=\"forged\"}", 1);
@@ -295,7 +299,8 @@ fn a_flood_costs_its_sender_and_nobody_else() {
     let (mut a, mut b) = (Agent::new("a", Some(&ring(1))), Agent::new("b", Some(&ring(1))));
     a.asks(&[("b", b.at)]);
     b.asks(&[]);
-    (b.node.up(), a.node.up());
+    b.node.up();
+    a.node.up();
     a.wait_peer("an answer", |peer| peer.answers);
     let looks = b.counted("meantime_looks_total");
     let flood = UdpSocket::bind((address(), 0)).unwrap();
@@ -334,8 +339,10 @@ fn off_is_a_closed_port_and_no_questions_and_a_node_that_is_gone_is_not_asked() 
     let (mut a, mut b) = (Agent::new("a", Some(&ring(1))), Agent::new("b", Some(&ring(1))));
     a.asks(&[("b", b.at)]);
     b.asks(&[("a", a.at)]);
-    (b.node.up(), a.node.up());
-    (a.wait_peer("b", |peer| peer.answers), b.wait_peer("a", |peer| peer.answers));
+    b.node.up();
+    a.node.up();
+    a.wait_peer("b", |peer| peer.answers);
+    b.wait_peer("a", |peer| peer.answers);
     b.node.object.spec.peers = None;
     b.node.hand_over();
     let status = a.wait_peer("a closed port", |peer| !peer.answers);

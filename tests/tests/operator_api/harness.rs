@@ -86,7 +86,7 @@ impl Operator {
             let asked = async {
                 let _ = ended.await;
             };
-            if let Err(error) = run(client, config, asked).await {
+            if let Err(error) = Box::pin(run(client, config, asked)).await {
                 panic!("the operator ended: {error}");
             }
         });
