@@ -129,3 +129,25 @@ fn the_next_look_is_when_somebody_may_fall_silent() {
     assert_eq!(tracker.next_look(at(330)), Some(at(11 * MINUTE)));
     assert_eq!(tracker.next_look(at(11 * MINUTE)), None);
 }
+
+#[test]
+fn what_stood_there_when_it_began_is_of_no_known_age() {
+    let mut tracker = Tracker::new(Limits::default());
+    tracker.look(at(100), true, &beat(Some(7), true));
+    assert_eq!(tracker.seen("n1"), None);
+    tracker.look(at(160), true, &beat(Some(8), true));
+    assert_eq!(tracker.seen("n1"), Some(at(160)));
+    tracker.look(at(170), true, &beat(Some(8), true));
+    assert_eq!(tracker.seen("n1"), Some(at(160)));
+}
+
+#[test]
+fn what_was_written_in_a_gap_may_be_as_old_as_the_gap() {
+    let mut tracker = Tracker::new(Limits::default());
+    tracker.look(at(100), true, &beat(Some(7), true));
+    tracker.look(at(110), true, &beat(Some(8), true));
+    tracker.look(at(120), true, &beat(Some(8), true));
+    tracker.gap();
+    tracker.look(at(500), true, &beat(Some(9), true));
+    assert_eq!(tracker.seen("n1"), Some(at(120)));
+}

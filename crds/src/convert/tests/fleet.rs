@@ -255,3 +255,19 @@ fn a_planned_peer_that_cannot_be_asked_is_left_out_and_no_more_than_three_are_as
     assert_eq!(asked(json!([peer("10.0.0.2"), peer("fd00::2"), peer("n4.example")])), Some(2));
     assert_eq!(asked(json!(vec![peer("10.0.0.2"); 8])), Some(3));
 }
+
+/// A compromised agent may list what nobody gave it.
+#[test]
+fn what_nobody_planned_is_no_evidence() {
+    assert_eq!(views(&json!({"source": "b"})), []);
+    assert_eq!(views(&json!({"source": null})), []);
+}
+
+/// How often it is asked bounds how old a word may be: what is told is kept within what was planned.
+#[test]
+fn the_poll_that_is_told_stays_within_the_planned_one() {
+    let poll = |told: Value| views(&json!({"poll": told}))[0].poll;
+    assert_eq!([4, 5, 6].map(|told| poll(json!(told))), [16, 32, 64].map(Nanos::from_secs));
+    assert_eq!([-7, 24].map(|told| poll(json!(told))), [16, 64].map(Nanos::from_secs));
+    assert_eq!(poll(Value::Null), Nanos::from_secs(64), "not told: the longest planned");
+}
