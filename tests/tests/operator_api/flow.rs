@@ -6,12 +6,13 @@ use meantime_core::units::Nanos;
 use meantime_operator::silence::Limits;
 use serde_json::{Value, json};
 
-const FIVE: [&str; 5] = [
+const SIX: [&str; 6] = [
     "meantime.dev/TimeSynchronized",
     "meantime.dev/TimeOffsetHigh",
     "meantime.dev/TimeSourcesLow",
     "meantime.dev/TimePartitioned",
     "meantime.dev/TimeDaemonDown",
+    "meantime.dev/NodeClockFaulty",
 ];
 
 async fn two_nodes_in_tolerance() -> (Cluster, Operator) {
@@ -47,9 +48,9 @@ async fn declared_objects_become_plans_and_reports_become_conditions() {
     assert!(
         node_time.data["spec"]["plan"]["chrony"]["sources"].as_str().unwrap().contains("server 10.1.0.1")
     );
-    // up: all five, by one manager
+    // up: all six, by one manager
     let kinds: Vec<String> = cluster.conditions("n1").await.into_iter().map(|(kind, _, _)| kind).collect();
-    assert_eq!(kinds, FIVE);
+    assert_eq!(kinds, SIX);
     let managers: Vec<_> =
         node.metadata.managed_fields.iter().flatten().filter_map(|entry| entry.manager.clone()).collect();
     assert!(managers.contains(&"meantime-operator-conditions".to_owned()), "{managers:?}");
@@ -169,7 +170,7 @@ async fn what_people_do_to_objects_is_put_right() {
     let drop_all = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}, "status": {}});
     let as_us = PatchParams::apply("meantime-operator-conditions").force();
     cluster.nodes().patch_status("n1", &as_us, &Patch::Apply(&drop_all)).await.unwrap();
-    until("five again", 5, || async { cluster.conditions("n1").await.len() }).await;
+    until("six again", 6, || async { cluster.conditions("n1").await.len() }).await;
 }
 
 #[tokio::test]

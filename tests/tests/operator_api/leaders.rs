@@ -122,6 +122,10 @@ async fn an_outage_of_the_api_server_leaves_no_trace() {
         cluster.sources().get("d").await.unwrap().data["status"]["summary"].clone()
     })
     .await;
+    until("the peers' keys", true, || async {
+        cluster.writes_by("replica-a").iter().any(|(verb, what, _)| verb == "create" && what == "secrets")
+    })
+    .await;
     let spec = cluster.spec("n1").await;
     let generation = cluster.node_times().get("n1").await.unwrap().metadata.generation;
     cluster.server.stop_server().await;

@@ -27,7 +27,7 @@ async fn a_node_that_leaves_its_policy_is_restored_before_it_is_forgotten() {
     let (cluster, _operator) = one_node("n1").await;
     cluster.policy("all", json!({"matchLabels": {"has": "something-else"}})).await;
     until("asked", json!("Retired"), || async { cluster.spec("n1").await["desired"].clone() }).await;
-    stays("and waited for", 2, 5, || async { cluster.conditions("n1").await.len() }).await;
+    stays("and waited for", 2, 6, || async { cluster.conditions("n1").await.len() }).await;
     let restored = json!({"retired": {"restored": true, "message": "nothing had been changed"}});
     cluster.report("n1", 2, ("True", "InTolerance"), restored).await;
     until("forgotten", json!(null), || cluster.spec("n1")).await;
