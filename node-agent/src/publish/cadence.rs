@@ -5,8 +5,10 @@
 //! its tolerance. chronyd's shuffling among sources that all stay usable (`+`, `-`, `*`) is no news by itself.
 
 use meantime_core::clocks::BootTime;
+use meantime_core::conditions::ConditionKind;
 use meantime_core::hash::fnv;
 use meantime_core::units::Nanos;
+use meantime_crds::common::Condition;
 use meantime_crds::nodetime::{
     AssociationStatus, HealthWord, NodeTimeStatus, PeersWord, Reachability, Switch, TroubleWord, Verified,
 };
@@ -27,6 +29,16 @@ pub const RETRIES: [Nanos; 6] = [
     Nanos::from_secs(16),
     Nanos::from_secs(30),
 ];
+
+/// A started agent has looked at its chronyd by then, or says that it could not.
+pub const FIRST_LOOK: Nanos = Nanos::from_secs(30);
+
+/// How long to wait before the first write: none = not at all. An agent that starts again has no verdict yet, and what its
+/// last one says stands in the object with its transition times: a status without conditions would wipe both.
+pub fn first_look(says_something: bool, standing: &[Condition], since_start: Nanos) -> Option<Nanos> {
+    let told = standing.iter().any(|one| one.type_ == ConditionKind::TimeSynchronized.name());
+    (!says_something && told && since_start < FIRST_LOOK).then(|| FIRST_LOOK - since_start)
+}
 
 /// One association's part in the vote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -229,6 +241,26 @@ mod tests {
         assert_eq!(cadence.due(&status("a", 0, ""), LIMIT), BootTime(0), "the first one at once");
         cadence.written(status("a", 0, ""), at(1_000));
         cadence
+    }
+
+    /// What the agent before it said stands until it has looked itself: else transition times were lost under load.
+    #[test]
+    fn a_started_agent_wipes_no_conditions() {
+        let condition = |kind: &str| {
+            Condition { type_: kind.into(), ..serde_json::from_value(serde_json::json!({
+            "type": "", "status": "True", "reason": "R", "message": "", "lastTransitionTime": "2026-11-22T10:00:00Z"
+        })).unwrap() }
+        };
+        let told = [condition("Ready"), condition("TimeSynchronized")];
+        let seconds = Nanos::from_secs;
+        assert_eq!(first_look(false, &told, seconds(2)), Some(seconds(28)));
+        assert_eq!(first_look(false, &told, seconds(30)), None, "then it says that it could not look");
+        assert_eq!(first_look(true, &told, seconds(2)), None);
+        assert_eq!(
+            first_look(false, &told[..1], seconds(2)),
+            None,
+            "nothing to wipe: what it can do is told at once"
+        );
     }
 
     #[test]

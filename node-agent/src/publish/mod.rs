@@ -59,6 +59,7 @@ pub struct Writer {
     cadence: Cadence,
     conditions: Vec<Condition>,
     counters: Arc<Counters>,
+    began: BootTime,
 }
 
 /// A status that is due, with what is needed to note its fate.
@@ -72,7 +73,7 @@ pub struct Due {
 impl Writer {
     /// Nothing is written yet.
     pub fn new(node: &str, counters: Arc<Counters>) -> Self {
-        Self { cadence: Cadence::new(node), conditions: Vec::new(), counters }
+        Self { cadence: Cadence::new(node), conditions: Vec::new(), counters, began: clock::boottime() }
     }
 
     /// What the object says already: transition times survive a restart of the agent.
@@ -93,6 +94,10 @@ impl Writer {
 
     /// The status if it is due, else how long to wait for news.
     pub fn next(&self, report: &Report, now: BootTime) -> Result<Due, Nanos> {
+        let says_something = report.judged.is_some() || report.retired.is_some();
+        if let Some(rest) = cadence::first_look(says_something, &self.conditions, now - self.began) {
+            return Err(rest);
+        }
         let sequence = self.counters.sequence.load(Ordering::Relaxed).saturating_add(1);
         let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
         let status = report.status(&self.conditions, sequence, display_time());
