@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const VOTERS: usize = 3;
 /// More nodes with too few voters than this are one finding on all: one plan is to blame, not each node.
 const EACH: usize = 3;
+/// Longer than the hold of [`super::Figures`], with the seconds in which reports of one fault arrive.
+const EXPLAINED: Nanos = Nanos::from_secs(15);
 
 /// Another program steers the clock.
 pub(super) fn competing(digest: &Digest<'_>) -> Vec<Claim> {
@@ -69,10 +71,11 @@ pub(super) fn voters<'f>(digest: &Digest<'f>, cut: &Cut<'f>) -> Vec<Claim> {
     short.iter().map(claim).collect()
 }
 
-/// A node that is being cut off, or boots, has too few on the way: its slowest source tells last.
+/// A node that is being cut off, or boots, has too few on the way: its slowest source tells last. And what explains it is
+/// told first: a zone that is cut off is proven after `notice`, and held for as long as [`EXPLAINED`] and two polls.
 fn patience(of: &[&Reporter<'_>]) -> Nanos {
-    let slowest = of.iter().flat_map(|one| &one.words).map(super::digest::Word::poll).max();
-    notice(slowest.unwrap_or_default())
+    let slowest = of.iter().flat_map(|one| &one.words).map(super::digest::Word::poll).max().unwrap_or_default();
+    notice(slowest) + slowest.times(2) + EXPLAINED
 }
 
 /// Nodes that are compared follow different timescales, by their plans.

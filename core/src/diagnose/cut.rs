@@ -8,6 +8,7 @@ use super::fleet::Heard;
 use super::past::Ask;
 use super::vote::Vote;
 use crate::clocks::BootTime;
+use crate::peers::ask;
 use crate::source::Scope;
 use crate::units::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,6 +76,12 @@ fn patience(reporters: &[&Reporter<'_>]) -> Nanos {
     polls.max().unwrap_or(Nanos::ZERO).times(2)
 }
 
+/// After so long a peer that is told to answer has answered since: three questions in a row, a tenth apart from their minute,
+/// would have told otherwise, and the way here.
+pub(super) fn peers_tell() -> Nanos {
+    ask::EVERY.times(i64::from(ask::SILENT)).scaled(11, 10) + ask::DEADLINE.times(2)
+}
+
 impl<'f> Cut<'f> {
     fn node(&mut self, digest: &Digest<'f>, reporter: &Reporter<'f>, since: BootTime) {
         let heard = heard_by_others(digest, reporter, since);
@@ -83,13 +90,17 @@ impl<'f> Cut<'f> {
         }
         let peers = reporter.report.peers.iter().filter(|peer| peer.ever);
         let answers: Vec<bool> = peers.map(|peer| peer.answers).collect();
-        let (kind, more) = match (answers.contains(&true), answers.is_empty()) {
-            (true, _) => (
+        let (kind, more) = if answers.is_empty() {
+            (Kind::NodeCutOff, "it has no peers that could tell how far it is cut off")
+        } else if !answers.contains(&true) {
+            (Kind::NodeIsolated, "nor does any of its peers answer it")
+        } else if reporter.node.ready && digest.now - since >= peers_tell() {
+            (
                 Kind::NtpBlockedOnNode,
                 "its peers answer it on their own port: only the way to port 123 is closed",
-            ),
-            (false, false) => (Kind::NodeIsolated, "nor does any of its peers answer it"),
-            (false, true) => (Kind::NodeCutOff, "it has no peers that could tell how far it is cut off"),
+            )
+        } else {
+            (Kind::NodeCutOff, "whether its peers have answered it since then is not known yet")
         };
         let evidence = vec![
             format!(

@@ -1,9 +1,10 @@
 //! The fleet as the rules look at it: who may speak, from which failure domain, and what each says of each source.
 
+use super::cut::peers_tell;
 use super::finding::{Coverage, Subject};
 use super::fleet::{Fleet, Node, Report, Trouble, View};
 use super::past::{Ask, Past};
-use super::vote::Proof;
+use super::vote::{Proof, notice};
 use crate::clocks::BootTime;
 use crate::conditions::{ConditionKind, Reason, Status};
 use crate::snapshot::Role;
@@ -264,6 +265,23 @@ impl<'f> Digest<'f> {
             return false;
         };
         self.users(name).flat_map(|(_, word)| &word.views).all(|view| view.role == Role::Witness)
+    }
+    /// The next moment at which something is proven by the time that has passed alone: whoever had to tell of the opposite
+    /// by then has not ([`super::vote::Proof`]), or a peer of a deaf node had.
+    pub fn next_proof(&self) -> Option<BootTime> {
+        let words = || self.reporters.iter().flat_map(|one| &one.words);
+        let said: BTreeSet<BootTime> = words()
+            .flat_map(|word| word.since.iter().flatten())
+            .chain(self.reporters.iter().filter_map(|one| one.off.as_ref()))
+            .copied()
+            .collect();
+        if said.is_empty() {
+            return None;
+        }
+        let spans: BTreeSet<Nanos> = words().map(|word| notice(word.poll())).collect();
+        let proofs = said.iter().flat_map(|since| spans.iter().map(|span| *since + *span));
+        let deaf = self.reporters.iter().filter_map(Reporter::deaf).map(|since| since + peers_tell());
+        proofs.chain(deaf).filter(|moment| *moment > self.now).min()
     }
     /// Whether so few speak that nothing can be said of others: of several nodes at least two, of five and more a
     /// third.

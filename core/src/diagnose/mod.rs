@@ -79,6 +79,8 @@ pub struct Memory {
     standing: BTreeMap<(Kind, Subject), Standing>,
     past: Past,
     unjudged: BTreeSet<String>,
+    /// When time alone proves something more.
+    proof: Option<BootTime>,
 }
 
 impl Memory {
@@ -105,7 +107,7 @@ impl Memory {
             (false, false) => Some(one.from),
             (false, true) => None,
         };
-        self.standing.values().filter_map(moment).min()
+        self.standing.values().filter_map(moment).chain(self.proof).min()
     }
 }
 
@@ -117,6 +119,7 @@ pub fn diagnose(memory: Memory, fleet: &Fleet, figures: &Figures) -> (Memory, Ve
     let digest = Digest::of(fleet, &mut next.past);
     let (claims, unjudged) = claims(&digest);
     next.unjudged = unjudged;
+    next.proof = digest.next_proof();
     for claim in claims {
         let key = (claim.kind, claim.subject.clone());
         let before = next.standing.remove(&key);

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Plays the demo's scenes.
 #[derive(Parser)]
 struct Args {
-    /// Only these scenes, by id (a, b, g, c, d, e1, e2, f).
+    /// Only these scenes, by id (h, i, j, b, g, c, d, e1, e2, f).
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Where figures are appended.
@@ -60,24 +60,20 @@ async fn run(args: &Args) -> Result<bool, String> {
     if args.wait_only {
         return Ok(true);
     }
-    let nodes: Vec<String> = clear.nodes.keys().cloned().collect();
     let mut outcomes = Vec::new();
     let mut notes = Vec::new();
-    let victim = nodes.last().cloned().unwrap_or_default();
-    let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.GlobalIPv6Address}} {{end}}";
-    let addresses: Vec<String> = faults::run("docker", &["inspect", "-f", format, &victim])
-        .await
-        .map_err(|error| error.to_string())?
-        .split_whitespace()
-        .map(str::to_owned)
-        .collect();
-    for scene in scenes::all(&nodes, &addresses) {
+    let victim = clear.nodes.keys().last().cloned().unwrap_or_default();
+    let addresses = faults::addresses(&victim).await.map_err(|error| error.to_string())?;
+    for scene in scenes::all(&clear, &addresses) {
         if !args.only.is_empty() && !args.only.iter().any(|id| id == scene.id) {
             continue;
         }
         println!("… {}: {}", scene.id, scene.title);
         let outcome = play::play(&client, &scene, &mut sampler).await;
         println!("  {}: {}", if outcome.passed { "ok" } else { "DIFFERS" }, outcome.seen);
+        if let Some(incident) = &outcome.incident {
+            println!("{incident}");
+        }
         outcomes.push(outcome);
         notes.extend(scene.note);
     }

@@ -35,6 +35,33 @@ pub async fn run(program: &str, args: &[&str]) -> Result<String, Failed> {
     }
 }
 
+/// All addresses of a container of ours.
+pub async fn addresses(container: &str) -> Result<Vec<String>, Failed> {
+    let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.GlobalIPv6Address}} {{end}}";
+    let text = run("docker", &["inspect", "-f", format, container]).await?;
+    Ok(text.split_whitespace().map(str::to_owned).collect())
+}
+
+/// UDP out of a node that matches one of these is dropped, or no longer. What names an address is of its family alone.
+async fn drop_out(node: &str, matches: &[String], cut: bool) -> Result<(), Failed> {
+    for table in ["iptables", "ip6tables"] {
+        let of_it = |one: &&String| !one.contains("-d ") || one.contains(':') == (table == "ip6tables");
+        let rule = |one: &String| {
+            let rule = format!("OUTPUT -p udp {one} -j DROP");
+            if cut {
+                format!("{table} -w -C {rule} 2>/dev/null || {table} -w -I {rule}")
+            } else {
+                format!("while {table} -w -D {rule} 2>/dev/null; do :; done")
+            }
+        };
+        let script: Vec<String> = matches.iter().filter(of_it).map(rule).collect();
+        if !script.is_empty() {
+            run("docker", &["exec", node, "sh", "-ec", &script.join("\n")]).await?;
+        }
+    }
+    Ok(())
+}
+
 /// One fault, made or healed.
 #[derive(Clone, Debug)]
 pub enum Fault {
@@ -47,6 +74,22 @@ pub enum Fault {
     },
     /// All NTP out of one node is dropped (or no longer).
     Cut {
+        /// Node name.
+        node: String,
+        /// Drop or undo.
+        cut: bool,
+    },
+    /// NTP from one node to some lab servers is dropped (or no longer).
+    Block {
+        /// Node name.
+        node: String,
+        /// Server names.
+        servers: Vec<&'static str>,
+        /// Drop or undo.
+        cut: bool,
+    },
+    /// All NTP out of one node is dropped, and what its agent and other nodes' agents ask each other (or no longer).
+    Isolate {
         /// Node name.
         node: String,
         /// Drop or undo.
@@ -71,16 +114,20 @@ impl Fault {
                 args.extend(set.split_whitespace());
                 run("docker", &args).await?;
             }
-            Self::Cut { node, cut } => {
-                for table in ["iptables", "ip6tables"] {
-                    let rule = "OUTPUT -p udp --dport 123 -j DROP";
-                    let script = if *cut {
-                        format!("{table} -w -C {rule} 2>/dev/null || {table} -w -I {rule}")
-                    } else {
-                        format!("while {table} -w -D {rule} 2>/dev/null; do :; done")
-                    };
-                    run("docker", &["exec", node, "sh", "-c", &script]).await?;
+            Self::Cut { node, cut } => drop_out(node, &["--dport 123".to_owned()], *cut).await?,
+            Self::Block { node, servers, cut } => {
+                let mut rules = Vec::new();
+                for server in servers {
+                    let addresses = addresses(&container(server)).await?;
+                    rules.extend(addresses.iter().map(|address| format!("--dport 123 -d {address}")));
                 }
+                drop_out(node, &rules, *cut).await?;
+            }
+            Self::Isolate { node, cut } => {
+                let port = meantime_core::peers::PORT;
+                // What it asks, and what it answers.
+                let rules = ["--dport 123".to_owned(), format!("--dport {port}"), format!("--sport {port}")];
+                drop_out(node, &rules, *cut).await?;
             }
             Self::Signal { node, signal } => {
                 // The node's own process table: Meantime's chronyd is the one below meantime-agent.

@@ -1,4 +1,4 @@
-//! The demo: five kinds of trouble on a real cluster, each seen as a user would see it.
+//! The demo: eight kinds of trouble on a real cluster, each seen as a user would see it.
 //!
 //! **In:** a cluster with Meantime installed, lab servers as containers, `examples/quickstart` applied.
 //! **Out:** a table scene / expected / seen / seconds, where *seen* is read from Node conditions, Events and

@@ -22,6 +22,10 @@ pub struct Outcome {
     pub told_s: Option<f64>,
     /// Heal → clear.
     pub healed_s: Option<f64>,
+    /// Heal → the incident has recovered.
+    pub recovered_s: Option<f64>,
+    /// The incident as a user sees it, once when it was told and once when it was over.
+    pub incident: Option<String>,
     /// As expected.
     pub passed: bool,
 }
@@ -128,6 +132,8 @@ pub async fn play(client: &kube::Client, scene: &Scene, sampler: &mut Sampler) -
         seen: String::new(),
         told_s: None,
         healed_s: None,
+        recovered_s: None,
+        incident: None,
         passed: false,
     };
     let result = stage(client, scene, sampler, &mut outcome).await;
@@ -173,9 +179,16 @@ async fn stage(
         if let Some(change) = unexpected(scene, &before, &world) {
             return Err(format!("unexpected: {change}"));
         }
-        match (&told, (scene.told)(&before, &world)) {
+        let seen = (scene.told)(&before, &world).and_then(|seen| match &scene.incident {
+            None => Ok(seen),
+            Some(wanted) => wanted.open(&before, &world).map(|of_it| format!("{seen}; {of_it}")),
+        });
+        match (&told, seen) {
             (None, Ok(seen)) => {
                 outcome.told_s = Some(start.elapsed().as_secs_f64());
+                if scene.incident.is_some() {
+                    outcome.incident = Some(show(&before, &world, false).await?);
+                }
                 told = Some((seen, now()));
             }
             (None, Err(why)) => missing = why,
@@ -199,7 +212,61 @@ async fn stage(
     if !scene.heal.is_empty() {
         outcome.healed_s = Some(healing.elapsed().as_secs_f64());
     }
+    if let Some(wanted) = &scene.incident {
+        let world = wait_recovered(client, &before, sampler).await?;
+        outcome.recovered_s = Some(healing.elapsed().as_secs_f64());
+        wanted.only(&before, &world)?;
+        let after = show(&before, &world, true).await?;
+        outcome.incident = Some(format!("{}{after}", outcome.incident.take().unwrap_or_default()));
+    }
     Ok(told.map(|(seen, _)| seen).unwrap_or_default())
+}
+
+/// Waits until no incident of this scene is open, and sources are called healthy again.
+async fn wait_recovered(
+    client: &kube::Client,
+    before: &World,
+    sampler: &mut Sampler,
+) -> Result<World, String> {
+    let start = now();
+    loop {
+        let world = look(client, sampler).await?;
+        let open = world.new_incidents(before).into_iter().find(|(_, seen)| seen.state == "Open");
+        let unhealthy = world
+            .sources
+            .iter()
+            .find(|(_, source)| source.healthy.as_ref().is_some_and(|healthy| healthy.status != "True"));
+        let why = match (open, unhealthy) {
+            (None, None) => return Ok(world),
+            (Some((name, seen)), _) => format!("incident {name} is still open: {}", seen.summary),
+            (None, Some((name, source))) => format!("source {name} is still {:?}", source.healthy),
+        };
+        if start.elapsed() > CLEAR {
+            return Err(format!("not over {} s after all was clear: {why}", CLEAR.as_secs()));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The incidents of this scene as kubectl prints them; with `story` what they are remembered by, too.
+async fn show(before: &World, world: &World, story: bool) -> Result<String, String> {
+    let mut args = vec!["get", "timeincidents"];
+    args.extend(world.new_incidents(before).into_iter().map(|(name, _)| name));
+    let kubectl = |args: Vec<String>| async move {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        faults::run("kubectl", &args).await.map_err(|error| error.to_string())
+    };
+    let table = kubectl(args.iter().map(|word| (*word).to_owned()).collect()).await?;
+    let mut text = format!("$ kubectl get tinc\n{table}");
+    if story {
+        for (name, _) in world.new_incidents(before) {
+            let path = "jsonpath={range .status.evidence[*]}  evidence  {@}{\"\\n\"}{end}\
+                        {range .status.timeline[*]}  {.after}  {.what}  {.text}{\"\\n\"}{end}";
+            let words = ["get", "timeincident", name, "-o", path];
+            text.push_str(&kubectl(words.map(str::to_owned).to_vec()).await?);
+        }
+    }
+    Ok(text)
 }
 
 fn unexpected(scene: &Scene, before: &World, now: &World) -> Option<String> {
@@ -210,6 +277,10 @@ fn unexpected(scene: &Scene, before: &World, now: &World) -> Option<String> {
                 return Some(format!("{node} {} {then}→{is} ({})", kind.name(), now.reason(node, kind)));
             }
         }
+        // What robots act on.
+        if now.clock_faulty(node) == "True" && scene.faulty.as_ref() != Some(node) {
+            return Some(format!("{node} is called faulty: {:?}", now.faulty.get(node)));
+        }
     }
-    None
+    scene.incident.as_ref().and_then(|wanted| wanted.only(before, now).err())
 }

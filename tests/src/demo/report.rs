@@ -16,10 +16,11 @@ pub fn table(outcomes: &[Outcome]) -> String {
         let _ = writeln!(text, "     seen      {}", outcome.seen);
         let _ = writeln!(
             text,
-            "     {}   fault → told {} s, heal → clear {} s",
+            "     {}   fault → told {} s, heal → clear {} s{}",
             if outcome.passed { "ok    " } else { "DIFFERS" },
             seconds(outcome.told_s),
-            seconds(outcome.healed_s)
+            seconds(outcome.healed_s),
+            outcome.recovered_s.map(|span| format!(", incident recovered {span:.1} s")).unwrap_or_default()
         );
     }
     text

@@ -31,8 +31,39 @@ pub struct Scene {
     pub watch_s: u64,
     /// It must be told within so many seconds.
     pub limit_s: u64,
+    /// The one incident that it has to be; none = incidents are not looked at.
+    pub incident: Option<Incident>,
+    /// The node whose own clock may be called faulty.
+    pub faulty: Option<String>,
     /// A remark under the table.
     pub note: Option<&'static str>,
+}
+
+/// The one incident of a scene.
+pub struct Incident {
+    /// Its word.
+    pub finding: &'static str,
+    /// Whose trouble it is.
+    pub about: String,
+}
+
+impl Incident {
+    /// It is open, and it is the only one.
+    pub fn open(&self, before: &World, now: &World) -> Result<String, String> {
+        match now.new_incidents(before).as_slice() {
+            [(_, seen)]
+                if seen.finding == self.finding && seen.about == self.about && seen.state == "Open" =>
+            {
+                Ok(format!("one incident: {} {}", seen.severity, seen.summary))
+            }
+            other => Err(format!("not one open incident {} of {}: {other:?}", self.finding, self.about)),
+        }
+    }
+    /// No more than one was opened, whatever its word is by now.
+    pub fn only(&self, before: &World, now: &World) -> Result<(), String> {
+        let new = now.new_incidents(before);
+        if new.len() > 1 { Err(format!("{} incidents, not one: {new:?}", new.len())) } else { Ok(()) }
+    }
 }
 
 /// The quickstart's servers, tier 1 first.
@@ -63,13 +94,20 @@ fn node_has(world: &World, node: &str, wanted: &[(ConditionKind, &str)]) -> Resu
     Ok(format!("{} on {node}", words.join(" ")))
 }
 
-/// All scenes; `nodes` as the cluster names them, the last worker is the victim of the single-node ones; `addresses` are
-/// all addresses of the victim that a lab server may see.
-pub fn all(nodes: &[String], addresses: &[String]) -> Vec<Scene> {
-    let victim = nodes.last().cloned().unwrap_or_default();
-    let total = nodes.len();
+/// The zone that is cut off, and what stands in it.
+const ZONE: &str = "a";
+const INSIDE: [&str; 2] = ["gps-a", "radio-a"];
+const OUTSIDE: [&str; 3] = ["gps-b", "campus-1", "campus-2"];
+
+/// All scenes, for the nodes of `world`; the last worker is the victim of the single-node ones; `addresses` are all addresses
+/// of the victim that a lab server may see.
+pub fn all(world: &World, addresses: &[String]) -> Vec<Scene> {
+    let victim = world.nodes.keys().last().cloned().unwrap_or_default();
+    let total = world.nodes.len();
     vec![
-        one_source_jumps(total),
+        one_source_lies(total),
+        zone_cut(world),
+        node_isolated(world),
         sources_die(),
         tier_dies(),
         majority_jumps(),
@@ -80,19 +118,19 @@ pub fn all(nodes: &[String], addresses: &[String]) -> Vec<Scene> {
     ]
 }
 
-fn one_source_jumps(total: usize) -> Scene {
+fn one_source_lies(total: usize) -> Scene {
     Scene {
-        id: "a",
-        title: "one source jumps by 200 ms".into(),
+        id: "h",
+        title: "one source lies to all nodes by 200 ms".into(),
         expected: format!(
-            "no Node condition changes; TimeSource gps-b rejecting {total}/{total}, one Event on it"
+            "no Node condition changes; TimeSource gps-b rejecting {total}/{total}, SourceLying, one Event on it, one incident"
         ),
         inject: lab(&["gps-b"], "offset=200ms"),
         heal: lab(&["gps-b"], "offset=0s"),
         told: Box::new(move |before, now| {
-            let rejecting = now.sources.get("gps-b").map_or(0, |source| source.rejecting);
-            if usize::try_from(rejecting) != Ok(total) {
-                return Err(format!("gps-b is rejected by {rejecting} of {total}"));
+            let gps = now.sources.get("gps-b").cloned().unwrap_or_default();
+            if usize::try_from(gps.rejecting) != Ok(total) {
+                return Err(format!("gps-b is rejected by {} of {total}", gps.rejecting));
             }
             let states: Vec<&str> = now
                 .nodetimes
@@ -101,6 +139,10 @@ fn one_source_jumps(total: usize) -> Scene {
                 .collect();
             if states.iter().filter(|state| **state == "Falseticker").count() != total {
                 return Err(format!("NodeTimes say of gps-b: {states:?}"));
+            }
+            let healthy = gps.healthy.unwrap_or_default();
+            if (healthy.status.as_str(), healthy.reason.as_str()) != ("False", "SourceLying") {
+                return Err(format!("gps-b Healthy={} {}", healthy.status, healthy.reason));
             }
             let events: Vec<_> = now
                 .events
@@ -114,7 +156,74 @@ fn one_source_jumps(total: usize) -> Scene {
         }),
         allowed: Box::new(|_, _| false),
         watch_s: 5,
-        limit_s: 30,
+        limit_s: 60,
+        incident: Some(Incident { finding: "SourceLying", about: "TimeSource/gps-b".into() }),
+        faulty: None,
+        note: None,
+    }
+}
+
+fn zone_cut(world: &World) -> Scene {
+    let faults = |cut: bool| {
+        let of = |(node, zone): (&String, Option<&String>)| {
+            let beyond = if zone.is_some_and(|zone| zone == ZONE) { OUTSIDE.to_vec() } else { INSIDE.to_vec() };
+            Fault::Block { node: node.clone(), servers: beyond, cut }
+        };
+        world.nodes.keys().map(|node| (node, world.zones.get(node))).map(of).collect::<Vec<_>>()
+    };
+    Scene {
+        id: "i",
+        title: format!("zone {ZONE} is cut off from all else: no NTP crosses its border either way"),
+        expected: "one incident ZoneCut; no source is blamed, no Node condition changes: both sides have time".into(),
+        inject: faults(true),
+        heal: faults(false),
+        told: Box::new(|_, now| {
+            let blamed = now.sources.iter().find(|(_, source)| {
+                source.healthy.as_ref().is_some_and(|healthy| healthy.status == "False")
+            });
+            match blamed {
+                Some((name, source)) => Err(format!("{name} is blamed: {:?}", source.healthy)),
+                None => Ok("no source is blamed, all nodes as before".to_owned()),
+            }
+        }),
+        allowed: Box::new(|_, _| false),
+        watch_s: 12,
+        limit_s: 120,
+        incident: Some(Incident { finding: "ZoneCut", about: format!("Zone/{ZONE}") }),
+        faulty: None,
+        note: Some(
+            "i, j: told late by design: that others still hear what these do not is only proven once they would have told of \
+             the opposite (four polls and the minute after which Kubernetes calls a silent node not ready).",
+        ),
+    }
+}
+
+fn node_isolated(world: &World) -> Scene {
+    // Not the one that other scenes cut off: within half an hour that would be the same incident again.
+    let victim = world.zones.keys().find(|node| world.zones.get(*node).is_some_and(|zone| zone != ZONE));
+    let victim = victim.cloned().unwrap_or_default();
+    let (node, other) = (victim.clone(), victim.clone());
+    Scene {
+        id: "j",
+        title: format!("{victim} alone is isolated: no NTP, no answers from other agents, the API still works"),
+        expected: "TimePartitioned=True NodeIsolated on it, the others quiet, no source blamed, one incident".into(),
+        inject: vec![Fault::Isolate { node: victim.clone(), cut: true }],
+        heal: vec![Fault::Isolate { node: victim.clone(), cut: false }],
+        told: Box::new(move |_, now| {
+            let seen = node_has(now, &node, &[(TimePartitioned, "True"), (TimeSynchronized, "True")])?;
+            let reason = now.reason(&node, TimePartitioned);
+            if reason != "NodeIsolated" {
+                return Err(format!("{node} TimePartitioned says {reason}"));
+            }
+            Ok(format!("{seen} ({reason})"))
+        }),
+        allowed: Box::new(move |node, kind| {
+            node == other && matches!(kind, TimePartitioned | TimeSourcesLow)
+        }),
+        watch_s: 10,
+        limit_s: 150,
+        incident: Some(Incident { finding: "NodeIsolated", about: format!("Node/{victim}") }),
+        faulty: None,
         note: None,
     }
 }
@@ -130,6 +239,8 @@ fn sources_die() -> Scene {
         allowed: Box::new(|_, kind| kind == TimeSourcesLow),
         watch_s: 5,
         limit_s: 30,
+        incident: None,
+        faulty: None,
         note: None,
     }
 }
@@ -160,6 +271,8 @@ fn tier_dies() -> Scene {
         allowed: Box::new(|_, _| false),
         watch_s: 2,
         limit_s: 40,
+        incident: None,
+        faulty: None,
         note: Some(
             "g: healed = every node is back on tier 1, after the proof that the policy asks for (quickstart: 3 checks 1 s \
              apart, tried every 2 s; the defaults are 30 s and 300 s).",
@@ -185,6 +298,8 @@ fn majority_jumps() -> Scene {
         allowed: Box::new(|_, kind| matches!(kind, TimeSynchronized | TimeOffsetHigh | TimeSourcesLow)),
         watch_s: 5,
         limit_s: 30,
+        incident: None,
+        faulty: None,
         note: Some(
             "c: these are virtual clocks (chronyd -x): the correction stays visible. A real clock would have been slewed \
              onto the lie and then read 0; only BoundContradicted would still tell.",
@@ -215,6 +330,8 @@ fn node_cut_off(victim: &str) -> Scene {
         }),
         watch_s: 5,
         limit_s: 30,
+        incident: None,
+        faulty: None,
         note: None,
     }
 }
@@ -231,6 +348,8 @@ fn chronyd_killed(victim: &str) -> Scene {
         // Longer than the ten seconds after which TimeDaemonDown would be told.
         watch_s: 15,
         limit_s: 30,
+        incident: None,
+        faulty: None,
         note: None,
     }
 }
@@ -250,6 +369,8 @@ fn chronyd_stopped(victim: &str) -> Scene {
         }),
         watch_s: 4,
         limit_s: 40,
+        incident: None,
+        faulty: None,
         note: None,
     }
 }
@@ -275,6 +396,8 @@ fn node_stepped(victim: &str, addresses: &[String]) -> Scene {
         allowed: Box::new(move |node, _| node == other),
         watch_s: 20,
         limit_s: 60,
+        incident: None,
+        faulty: Some(victim.to_owned()),
         note: Some(
             "f: by the lab's ground truth this node is truly wrong; it makes coverage and true_while_wrong count.",
         ),

@@ -10,7 +10,7 @@ use meantime_core::names;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One condition as it stands on a Node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// True, False, Unknown.
     pub status: String,
@@ -29,6 +29,27 @@ pub struct SourceSeen {
     pub reaching: i64,
     /// Nodes that reject it as a falseticker.
     pub rejecting: i64,
+    /// Its condition Healthy: what all nodes together find.
+    pub healthy: Option<Seen>,
+}
+
+/// One `TimeIncident`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IncidentSeen {
+    /// The word.
+    pub finding: String,
+    /// Whose trouble it is, in one text.
+    pub about: String,
+    /// P1 to P5.
+    pub severity: String,
+    /// Open, Recovered, Closed.
+    pub state: String,
+    /// How often it came back.
+    pub relapses: i64,
+    /// Incident that it turned out to be a part of.
+    pub part_of: Option<String>,
+    /// One line.
+    pub summary: String,
 }
 
 /// One NodeTime's figures.
@@ -68,6 +89,12 @@ pub struct World {
     pub nodes: BTreeMap<String, BTreeMap<ConditionKind, Seen>>,
     /// InternalIP per node: what the lab shifts by.
     pub addresses: BTreeMap<String, String>,
+    /// Per node: whether its own clock is called faulty, which is the fleet's word and not its agent's.
+    pub faulty: BTreeMap<String, Seen>,
+    /// Zone of each node that has one.
+    pub zones: BTreeMap<String, String>,
+    /// By name.
+    pub incidents: BTreeMap<String, IncidentSeen>,
     /// Per TimeSource.
     pub sources: BTreeMap<String, SourceSeen>,
     /// Per node.
@@ -83,6 +110,10 @@ pub fn kind(client: &kube::Client, kind: &str, plural: &str) -> Api<DynamicObjec
     Api::all_with(client.clone(), &resource)
 }
 
+fn text(value: &serde_json::Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
 /// Reads the world.
 pub async fn look(client: &kube::Client) -> Result<World, kube::Error> {
     let all = ListParams::default();
@@ -90,21 +121,30 @@ pub async fn look(client: &kube::Client) -> Result<World, kube::Error> {
     for node in Api::<Node>::all(client.clone()).list(&all).await? {
         let name = node.metadata.name.clone().unwrap_or_default();
         let status = node.status.unwrap_or_default();
+        if let Some(zone) = node.metadata.labels.unwrap_or_default().remove(names::LABEL_ZONE) {
+            world.zones.insert(name.clone(), zone);
+        }
         if let Some(address) =
             status.addresses.unwrap_or_default().into_iter().find(|address| address.type_ == "InternalIP")
         {
             world.addresses.insert(name.clone(), address.address);
         }
-        let ours = status.conditions.unwrap_or_default().into_iter().filter_map(|condition| {
-            let kind = ConditionKind::ALL.into_iter().find(|kind| kind.node_type() == condition.type_)?;
+        let mut ours = BTreeMap::new();
+        for condition in status.conditions.unwrap_or_default() {
             let seen = Seen {
                 status: condition.status,
                 reason: condition.reason.unwrap_or_default(),
                 message: condition.message.unwrap_or_default(),
             };
-            Some((kind, seen))
-        });
-        world.nodes.insert(name, ours.collect());
+            if let Some(kind) =
+                ConditionKind::ALL.into_iter().find(|kind| kind.node_type() == condition.type_)
+            {
+                ours.insert(kind, seen);
+            } else if condition.type_ == format!("{}NodeClockFaulty", names::CONDITION_DOMAIN) {
+                world.faulty.insert(name.clone(), seen);
+            }
+        }
+        world.nodes.insert(name, ours);
     }
     for source in kind(client, "TimeSource", "timesources").list(&all).await? {
         let count = |field: &str| source.data["status"][field].as_i64().unwrap_or(0);
@@ -112,6 +152,16 @@ pub async fn look(client: &kube::Client) -> Result<World, kube::Error> {
             using: count("nodesUsing"),
             reaching: count("nodesReaching"),
             rejecting: count("nodesRejecting"),
+            healthy: source.data["status"]["conditions"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .find(|one| one["type"] == "Healthy")
+                .map(|one| Seen {
+                    status: text(&one["status"]),
+                    reason: text(&one["reason"]),
+                    message: text(&one["message"]),
+                }),
         };
         world.sources.insert(source.metadata.name.clone().unwrap_or_default(), seen);
     }
@@ -128,6 +178,19 @@ pub async fn look(client: &kube::Client) -> Result<World, kube::Error> {
             order: status["driveOrder"].as_i64().unwrap_or(1),
         };
         world.nodetimes.insert(nodetime.metadata.name.clone().unwrap_or_default(), seen);
+    }
+    for incident in kind(client, "TimeIncident", "timeincidents").list(&all).await? {
+        let status = &incident.data["status"];
+        let seen = IncidentSeen {
+            finding: text(&status["finding"]),
+            about: text(&status["about"]),
+            severity: text(&status["severity"]),
+            state: text(&status["state"]),
+            relapses: status["relapses"].as_i64().unwrap_or(0),
+            part_of: status["partOf"].as_str().map(str::to_owned),
+            summary: text(&status["summary"]),
+        };
+        world.incidents.insert(incident.metadata.name.clone().unwrap_or_default(), seen);
     }
     for event in Api::<Event>::namespaced(client.clone(), "default").list(&all).await? {
         if event.reporting_component.as_deref() == Some("meantime-operator") {
@@ -152,7 +215,17 @@ impl World {
     pub fn reason(&self, node: &str, kind: ConditionKind) -> &str {
         self.nodes.get(node).and_then(|node| node.get(&kind)).map_or("", |seen| seen.reason.as_str())
     }
-    /// Why this world is not clear: empty when every node has all five conditions in their healthy state and is driven as
+    /// Whether a node's own clock is called faulty: the status, "absent" if nothing is said.
+    pub fn clock_faulty(&self, node: &str) -> &str {
+        self.faulty.get(node).map_or("absent", |seen| seen.status.as_str())
+    }
+    /// Incidents that were opened, or opened again, since `before`.
+    pub fn new_incidents(&self, before: &World) -> Vec<(&str, &IncidentSeen)> {
+        let known = |name: &str| before.incidents.get(name).map(|one| one.relapses);
+        let all = self.incidents.iter().map(|(name, seen)| (name.as_str(), seen));
+        all.filter(|(name, seen)| known(name).is_none_or(|relapses| seen.relapses > relapses)).collect()
+    }
+    /// Why this world is not clear: empty when every node has all six conditions in their healthy state and is driven as
     /// planned, and every source is reached by all who use it and rejected by none.
     pub fn trouble(&self) -> Vec<String> {
         let mut trouble = Vec::new();
@@ -162,6 +235,9 @@ impl World {
                 if status != kind.healthy().as_str() {
                     trouble.push(format!("{node} {}={status} {}", kind.name(), self.reason(node, kind)));
                 }
+            }
+            if self.clock_faulty(node) != "False" {
+                trouble.push(format!("{node} NodeClockFaulty={}", self.clock_faulty(node)));
             }
         }
         for (name, nodetime) in self.nodetimes.iter().filter(|(_, nodetime)| nodetime.order != 1) {
