@@ -538,3 +538,29 @@ fn two_groups_are_told_in_spite_of_one_node_between_them() {
     }
     assert_eq!(said(&fleet), [(Kind::MixedTimescales, Subject::Cluster)]);
 }
+
+/// The same fleet later; nobody has written since.
+fn unwritten(fleet: &Fleet, second: i64) -> Fleet {
+    Fleet { now: at(second), ..fleet.clone() }
+}
+
+#[test]
+fn a_peers_answer_from_before_does_not_tell_how_far_a_node_is_cut_off() {
+    let mut fleet = fleet(&["a", "b", "b"]);
+    let answers = Peer { node: "n2".into(), answers: true, ever: true, offset: None, uncertainty: None };
+    report(&mut fleet, "n1").peers = vec![answers];
+    let mut story = Story::default();
+    story.look(&fleet);
+    each(&mut fleet, &["n1"], "*", silent(Trouble::TimedOut));
+    let deaf = later(&fleet, 100);
+    assert_eq!(story.says(&deaf), []);
+    // Four polls and a minute later the others would have told: that is looked at though nobody writes.
+    assert_eq!(story.memory.next_look(&Figures::default()), Some(at(224)));
+    assert_eq!(story.says(&unwritten(&deaf, 224)), []);
+    let is = |kind| vec![(kind, Subject::Node("n1".into()))];
+    assert_eq!(story.says(&unwritten(&deaf, 256)), is(Kind::NodeCutOff));
+    // Three questions to a peer, a minute apart and a tenth late each, would have told by then.
+    assert_eq!(story.memory.next_look(&Figures::default()), Some(at(302)));
+    assert_eq!(story.says(&unwritten(&deaf, 301)), is(Kind::NodeCutOff));
+    assert_eq!(story.says(&unwritten(&deaf, 302)), is(Kind::NtpBlockedOnNode));
+}

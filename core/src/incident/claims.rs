@@ -15,7 +15,7 @@ pub(super) struct Sorted {
     pub claims: BTreeMap<Family, Claim>,
     /// Open incidents that are part of another one.
     pub parts: BTreeMap<Family, Family>,
-    /// Breaches that wait for a finding until then.
+    /// Until when breaches wait for a finding, and what followed from another trouble to go with it.
     pub waiting: Vec<crate::clocks::BootTime>,
 }
 
@@ -44,17 +44,28 @@ pub(super) fn sort(
         top
     };
     let mut sorted = Sorted::default();
+    let standing: BTreeSet<Family> = groups.iter().map(Group::family).collect();
+    memory.followed.retain(|family, _| standing.contains(family));
     for group in &groups {
-        if above(group.kind, &group.subject).is_none() {
-            let claim = Claim {
-                cause: group.cause(),
-                since: group.since,
-                evidence: group.evidence.clone(),
-                nodes: group.nodes.clone(),
-                breaches: Vec::new(),
-            };
-            sorted.claims.insert(group.family(), claim);
+        let family = group.family();
+        if above(group.kind, &group.subject).is_some() {
+            memory.followed.insert(family, look.now);
+            continue;
         }
+        // Each finding is taken back on its own: what followed from another outlives it by seconds.
+        let until = memory.followed.get(&family).map(|last| *last + figures.settle);
+        if let Some(until) = until.filter(|until| look.now < *until && !open.contains_key(&family)) {
+            sorted.waiting.push(until);
+            continue;
+        }
+        let claim = Claim {
+            cause: group.cause(),
+            since: group.since,
+            evidence: group.evidence.clone(),
+            nodes: group.nodes.clone(),
+            breaches: Vec::new(),
+        };
+        sorted.claims.insert(family, claim);
     }
     for group in &groups {
         let Some(claim) =
@@ -142,7 +153,7 @@ fn breaches(
             waiting.push(*since + figures.settle);
         }
     }
-    sorted.waiting = waiting;
+    sorted.waiting.extend(waiting);
     // What many nodes had in common is part of what most of them are part of now.
     let mut most: BTreeMap<&Family, usize> = BTreeMap::new();
     for (_, family) in &taken {

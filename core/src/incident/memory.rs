@@ -24,6 +24,8 @@ pub struct Memory {
     pub(super) breaching: BTreeMap<String, BootTime>,
     /// To which incident nodes out of tolerance belong.
     pub(super) held: BTreeMap<String, Family>,
+    /// Troubles that followed from another one, and when they last did.
+    pub(super) followed: BTreeMap<Family, BootTime>,
     /// Names of incidents that are being created.
     opening: BTreeMap<Family, String>,
     aged: Aged,

@@ -580,3 +580,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_followed_from_a_trouble_that_is_gone_goes_with_it() {
+    let mut scene = Scene::new();
+    let zone = found(Kind::ZoneCut, Subject::Zone("z1".into()), 0, &["n1", "n3"]);
+    let voters = found(Kind::TooFewIndependentVoters, node("n1"), 0, &["n1"]);
+    scene.findings = vec![zone, voters.clone()];
+    scene.run(0..=60);
+    assert_eq!(scene.records().len(), 1);
+    // The zone is back; the node's finding is taken back a few seconds later.
+    scene.findings = vec![voters.clone()];
+    scene.run(61..=66);
+    scene.findings.clear();
+    scene.run(67..=200);
+    assert_eq!(scene.records().len(), 1, "one trouble, one incident");
+    assert_eq!(scene.only().state, State::Recovered);
+    // What stays is a trouble of its own.
+    scene.findings = vec![found(Kind::ZoneCut, Subject::Zone("z1".into()), 300, &["n1", "n3"]), voters.clone()];
+    scene.run(300..=320);
+    scene.findings = vec![voters];
+    scene.once(321);
+    assert_eq!(scene.next, Some(at(320 + 30)), "it is looked at when its time has come");
+    scene.run(322..=349);
+    assert_eq!(scene.records().len(), 1);
+    scene.run(350..=352);
+    assert_eq!(scene.records().len(), 2);
+}
