@@ -538,3 +538,19 @@ fn two_groups_are_told_in_spite_of_one_node_between_them() {
     }
     assert_eq!(said(&fleet), [(Kind::MixedTimescales, Subject::Cluster)]);
 }
+
+#[test]
+fn a_machine_that_boots_is_not_told_of_and_one_that_stays_away_is() {
+    let mut fleet = fleet(&["a", "a", "b", "b", "c"]);
+    let mut story = Story::default();
+    story.look(&later(&fleet, 0));
+    let away = |fleet: &mut Fleet, second: i64| {
+        let node = fleet.nodes.get_mut("n1").unwrap();
+        (node.heard, node.ready) = (Heard::Silent(Nanos::from_secs(second)), false);
+    };
+    away(&mut fleet, 340);
+    assert_eq!(story.look(&later(&fleet, 10)), []);
+    assert_eq!(story.look(&later(&fleet, 250)), [], "four minutes: it boots");
+    let found = story.look(&later(&fleet, 311));
+    assert_eq!(found.iter().map(|one| one.kind).collect::<Vec<_>>(), [Kind::AgentSilent]);
+}

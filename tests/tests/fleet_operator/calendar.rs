@@ -34,7 +34,7 @@ struct Planner<'w> {
 }
 
 /// Plans it all into `world`, which runs for `ticks`.
-pub fn plan(world: &mut World, ticks: u32, busy: u32) -> Calendar {
+pub fn plan(world: &mut World, ticks: u32, busy: u32, leap: bool) -> Calendar {
     let noise = Noise::new(world.seed.wrapping_add(4_711));
     let nodes = u32::try_from(world.machines.len()).unwrap();
     world.ticks = ticks;
@@ -43,10 +43,12 @@ pub fn plan(world: &mut World, ticks: u32, busy: u32) -> Calendar {
     world.during(0, u32::MAX, Fault::Loss(Who::All, To::All, 2));
     world.during(0, u32::MAX, Fault::Loss(Who::All, To::Public, 8));
     let mut planner = Planner { world, noise, ticks, told: String::new() };
-    let part = |permille: u32| QUIET + (ticks - QUIET) / 1_000 * permille;
+    let part = |permille: u32| QUIET + (ticks - QUIET) / 10 * permille / 100;
     planner.upgrade(part(100));
     planner.reboot(part(200));
-    planner.leap(part(500));
+    if leap {
+        planner.leap(part(500));
+    }
     planner.reboot(part(600));
     planner.upgrade(part(850));
     // So many a month, of a thousand nodes or of the cluster.

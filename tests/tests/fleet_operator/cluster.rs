@@ -1,7 +1,7 @@
 //! The simulated nodes of one cluster: the same hosts, chronyds and agents as in the labelled scenarios, run for as long
 //! as one likes. What it gives is what stands in their NodeTimes.
 //!
-//! **Must never** hand out a fault or the truth, but to whoever checks a verdict against it ([`Cluster::off`]).
+//! **Must never** hand out a fault or the truth, but to whoever checks a verdict against it ([`Cluster::was_wrong`]).
 
 use meantime_core::snapshot::NodePlan;
 use meantime_core::units::Nanos;
@@ -33,6 +33,8 @@ struct Node {
     lived: bool,
     busy: u32,
     written: u32,
+    /// When its clock last was out of tolerance, in truth.
+    wrong: Option<u32>,
     /// Since when its agent is gone.
     gone: Option<u32>,
     /// Written at this tick: none = nothing, true = other than a heartbeat.
@@ -73,6 +75,7 @@ impl Cluster {
                 lived: true,
                 busy: BUSY,
                 written: 0,
+                wrong: None,
                 gone: None,
                 wrote: None,
             }
@@ -167,11 +170,15 @@ impl Cluster {
         }
     }
 
-    /// The truth: how far that node's clock is off.
-    pub fn off(&self, name: &str) -> Option<Nanos> {
-        let scene = Scene { world: &self.world, tick: self.tick.saturating_sub(1) };
-        let node = self.nodes.iter().find(|node| node.host.machine.name == name)?;
-        Some(Nanos(node.host.wall) - scene.utc())
+    /// All nodes.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(|node| node.host.machine.name.as_str())
+    }
+
+    /// The truth: whether that node's clock was out of its tolerance within so many ticks.
+    pub fn was_wrong(&self, name: &str, within: u32) -> bool {
+        let node = self.nodes.iter().find(|node| node.host.machine.name == name);
+        node.and_then(|node| node.wrong).is_some_and(|at| self.tick - at <= within)
     }
 }
 
@@ -179,6 +186,9 @@ impl Node {
     fn tick(&mut self, scene: &Scene<'_>, index: usize, peers: &Peers) {
         self.wrote = None;
         self.host.run(scene);
+        if (Nanos(self.host.wall) - scene.utc()).abs() > self.host.plan.tolerances.max_offset {
+            self.wrong = Some(scene.tick);
+        }
         let lives = scene.agent(&self.host.machine);
         self.gone = if lives { None } else { self.gone.or(Some(scene.tick)) };
         let polls = (scene.tick + u32::try_from(index).unwrap_or(0)).is_multiple_of(EACH);

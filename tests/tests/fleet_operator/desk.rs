@@ -1,7 +1,7 @@
 //! The operator's desk: its whole memory, and the objects as an API server would hold them. Every decision is the
 //! product's own (`Memory::decide`); a write is in the world at the next pass.
 
-use crate::cluster::{Wrote, status};
+use crate::cluster::{Cluster, Wrote, status};
 use jiff::Timestamp;
 use kube::core::DeserializeGuard;
 use meantime_core::clocks::BootTime;
@@ -9,7 +9,7 @@ use meantime_core::diagnose::finding::{Kind, Subject};
 use meantime_core::snapshot::NodePlan;
 use meantime_core::source::Scope;
 use meantime_core::units::Nanos;
-use meantime_crds::{NodeTime, NodeTimeStatus};
+use meantime_crds::{NodeTime, NodeTimeStatus, TimeIncidentStatus};
 use meantime_operator::apply::write::Write;
 use meantime_operator::gather::World;
 use meantime_operator::reconcile::decide::{Decision, Job, Memory, Seat};
@@ -22,6 +22,9 @@ use std::sync::Arc;
 
 /// It leads and hears.
 pub const LEADING: Seat = Seat { in_contact: true, leading: true };
+
+/// Five minutes, in ticks: a breach is told after its hold time, and an incident later still.
+const MINUTES: u32 = 20;
 
 /// An incident as it was opened.
 #[derive(Clone, Debug)]
@@ -186,6 +189,33 @@ impl Desk {
             self.memory.done(job, is_incident.then_some("1"), now);
         }
         (planned, incidents)
+    }
+
+    /// One incident in a line.
+    pub fn summary(&self, name: &str) -> String {
+        let status = self.status(name);
+        status.map_or_else(
+            || format!("{name} (nothing told yet)"),
+            |status| format!("{} {}: {}", status.severity, status.finding, status.summary),
+        )
+    }
+
+    fn status(&self, name: &str) -> Option<&TimeIncidentStatus> {
+        self.world.incidents.as_ref()?.get(name)?.status.as_ref()
+    }
+
+    /// The incident tells of clocks out of tolerance, and in truth they were, a few minutes ago at most.
+    pub fn is_true(&self, name: &str, cluster: &Cluster) -> bool {
+        let Some(status) = self.status(name) else { return false };
+        let wrong = |node: &str| cluster.was_wrong(node, MINUTES);
+        match (status.origin.as_str(), status.about.split_once('/')) {
+            ("Breach", Some(("Node", node))) => wrong(node),
+            ("Breach", _) => {
+                let told = usize::try_from(status.scope.nodes_wrong).unwrap_or(usize::MAX);
+                cluster.names().filter(|node| wrong(node)).count() >= told
+            }
+            _ => false,
+        }
     }
 
     fn apply(&mut self, job: &Job) {
