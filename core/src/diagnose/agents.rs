@@ -8,6 +8,10 @@ use super::fleet::{Heard, Node};
 use crate::units::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A machine that boots anew is away for minutes, and its agent's pod with it: that is no finding. Its Node's conditions say
+/// at once that nothing is known of it.
+const REBOOT: Nanos = Nanos::from_secs(300);
+
 /// Agents that are not heard, by zone where all of a zone are.
 pub(super) fn silent(digest: &Digest<'_>) -> Vec<Claim> {
     let quiet = |node: &Node| matches!(node.heard, Heard::Silent(_));
@@ -64,7 +68,7 @@ pub(super) fn silent(digest: &Digest<'_>) -> Vec<Claim> {
             coverage: digest.coverage(&digest.reporters),
             evidence: vec![why],
             nodes: vec![name.clone()],
-            patience: Nanos::ZERO,
+            patience: REBOOT,
         });
     }
     claims

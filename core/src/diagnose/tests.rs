@@ -564,3 +564,19 @@ fn a_peers_answer_from_before_does_not_tell_how_far_a_node_is_cut_off() {
     assert_eq!(story.says(&unwritten(&deaf, 301)), is(Kind::NodeCutOff));
     assert_eq!(story.says(&unwritten(&deaf, 302)), is(Kind::NtpBlockedOnNode));
 }
+
+#[test]
+fn a_machine_that_boots_is_not_told_of_and_one_that_stays_away_is() {
+    let mut fleet = fleet(&["a", "a", "b", "b", "c"]);
+    let mut story = Story::default();
+    story.look(&later(&fleet, 0));
+    let away = |fleet: &mut Fleet, second: i64| {
+        let node = fleet.nodes.get_mut("n1").unwrap();
+        (node.heard, node.ready) = (Heard::Silent(Nanos::from_secs(second)), false);
+    };
+    away(&mut fleet, 340);
+    assert_eq!(story.look(&later(&fleet, 10)), []);
+    assert_eq!(story.look(&later(&fleet, 250)), [], "four minutes: it boots");
+    let found = story.look(&later(&fleet, 311));
+    assert_eq!(found.iter().map(|one| one.kind).collect::<Vec<_>>(), [Kind::AgentSilent]);
+}

@@ -28,6 +28,10 @@ const UP: i64 = 30 * 1_000_000_000;
 const SILENT: u32 = 3;
 /// chrony's default maxslewrate.
 const SLEW: Ppb = Ppb(83_333_000);
+/// A packet that waits in a queue waits so many times its noise at most.
+const QUEUE: i64 = 20;
+/// The kernel sets the hardware clock every eleven minutes: so many ticks after a leap second it has.
+const RTC_SET: u32 = 41;
 /// The first four polls follow each other (iburst).
 const BURST: u32 = 4;
 
@@ -74,8 +78,12 @@ pub struct Looked {
 impl Host {
     /// As it stands at the first tick.
     pub fn new(world: &World, index: usize) -> Self {
+        Self::planned(world, index, Arc::new(plan::plan(world, &world.machines[index])))
+    }
+
+    /// The same with a plan that somebody else made of that world's sources.
+    pub fn planned(world: &World, index: usize, plan: Arc<NodePlan>) -> Self {
         let machine = world.machines[index].clone();
-        let plan = plan::plan(world, &machine);
         let lines = plan.associations.iter().filter_map(|planned| {
             let server = world.servers.iter().position(|server| server.name == planned.source)?;
             Some(Line::new(server, planned.clone(), Some(plan::address(server))))
@@ -84,7 +92,7 @@ impl Host {
         let number = u32::try_from(index).unwrap_or(u32::MAX);
         Self {
             daemon: Daemon::new(lines.collect(), machine.oscillator, wall),
-            plan: Arc::new(plan),
+            plan,
             wall,
             competed: false,
             boot_id: format!("boot-1-{}", machine.name),
@@ -130,6 +138,10 @@ impl Host {
         }
         self.wall += gained;
         self.boot += gained;
+        if scene.world.leap == Some(scene.tick) {
+            // The kernel inserts it by itself, and chronyd shifts its samples.
+            self.step(scene.utc().0);
+        }
         for fault in scene.beginning() {
             match fault {
                 Fault::Paused(who, span) if who.has(&self.machine) => self.pause(span.0),
@@ -170,7 +182,7 @@ impl Host {
     fn reboot(&mut self, scene: &Scene<'_>) {
         self.boot_id = format!("boot-{}-{}", scene.tick + 2, self.machine.name);
         // The hardware clock set it to the second; chronyd stepped it to the millisecond in its boot window.
-        self.wall = self.noise.around(1_000_000);
+        self.wall = scene.utc().0 + self.noise.around(1_000_000);
         (self.raw, self.boot) = (0, UP - scene.now().0);
         let lines = self.daemon.lines.iter();
         let lines = lines.map(|line| Line::new(line.server, line.planned.clone(), line.address));
@@ -216,8 +228,14 @@ impl Host {
                 None => {
                     let jitter = server.jitter.0 + path.jitter.0;
                     let each_way = i64::midpoint(server.delay.0, path.slow.0);
-                    let there = each_way + path.one_way.0 + self.noise.below(jitter);
-                    let back = each_way + self.noise.below(jitter);
+                    let mut queue = || {
+                        let queued = i64::from(scene.world.queued);
+                        let waits = queued > 0 && self.noise.below(1_000) < queued;
+                        if waits { self.noise.below(QUEUE * jitter) } else { 0 }
+                    };
+                    let (out, home) = (queue(), queue());
+                    let there = each_way + path.one_way.0 + out + self.noise.below(jitter);
+                    let back = each_way + home + self.noise.below(jitter);
                     let against = self.raw - served.ahead.0 + (back - there) / 2;
                     let wall = WallTime(EPOCH + now + served.ahead.0);
                     line.answer(&served, Sample { against, delay: there + back, at: now }, wall);
@@ -283,7 +301,8 @@ impl Host {
 
     fn observe(&self, scene: &Scene<'_>) -> Observation {
         let now = scene.now().0;
-        let rtc = (EPOCH + now + 300_000_000).div_euclid(1_000_000_000) * 1_000_000_000;
+        let utc = scene.world.leap.filter(|leap| scene.tick >= leap + RTC_SET).map_or(0, |_| scene.utc().0);
+        let rtc = (EPOCH + now + utc + 300_000_000).div_euclid(1_000_000_000) * 1_000_000_000;
         let moment = Moment {
             now,
             epoch: EPOCH,

@@ -62,6 +62,11 @@ impl<'w> Scene<'w> {
         TICK.times(i64::from(self.tick))
     }
 
+    /// UTC against a count of seconds that knows of no leap second.
+    pub fn utc(&self) -> Nanos {
+        if self.world.leap.is_some_and(|leap| self.tick >= leap) { -Nanos::SECOND } else { Nanos::ZERO }
+    }
+
     /// Whether the machine runs.
     pub fn powered(&self, machine: &Machine) -> bool {
         !self.faults().any(|fault| matches!(fault, Fault::PowerOff(who) if who.has(machine)))
@@ -134,7 +139,7 @@ impl<'w> Scene<'w> {
     /// What the source answers that node.
     pub fn served(&self, machine: &Machine, server: &Server) -> Served {
         let mut served = Served {
-            ahead: server.ahead,
+            ahead: server.ahead + self.utc(),
             leap: Leap::Normal,
             stratum: if server.scope == Scope::Public { 2 } else { 1 },
             reference_age: TICK,

@@ -64,6 +64,17 @@ impl Peers {
 
     /// One round of questions. `claims`: what each node's answers add to its own time.
     pub fn ask(&mut self, scene: &Scene<'_>, hosts: &[Host], claims: &[Nanos]) {
+        let walls: Vec<i64> = hosts.iter().map(|host| host.wall).collect();
+        let told: Vec<i64> = walls.iter().zip(claims).map(|(wall, claim)| wall + claim.0).collect();
+        self.ask_each(scene, &walls, &told);
+    }
+
+    /// The same of clocks alone, all of which tell the truth of themselves.
+    pub fn ask_walls(&mut self, scene: &Scene<'_>, walls: &[i64]) {
+        self.ask_each(scene, walls, walls);
+    }
+
+    fn ask_each(&mut self, scene: &Scene<'_>, walls: &[i64], told: &[i64]) {
         let machine = |index: usize| -> &Machine { &scene.world.machines[index] };
         for (asker, pairs) in self.pairs.iter_mut().enumerate() {
             if !scene.agent(machine(asker)) {
@@ -75,8 +86,7 @@ impl Peers {
             }
             for pair in pairs {
                 if scene.peers(machine(asker), machine(pair.other)) {
-                    let theirs = hosts[pair.other].wall + claims[pair.other].0;
-                    let measured = hosts[asker].wall - theirs + self.noise.around(100_000);
+                    let measured = walls[asker] - told[pair.other] + self.noise.around(100_000);
                     (pair.ever, pair.missed, pair.offset) = (true, 0, Some(Nanos(measured)));
                 } else {
                     pair.missed += 1;

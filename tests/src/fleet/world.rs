@@ -76,6 +76,10 @@ pub struct World {
     /// Sources near by are polled every 64 s instead of every tick, each pair at its own time: what nodes say of one fault
     /// is up to a poll apart, and some three.
     pub slow: bool,
+    /// Of a thousand packets so many wait in a queue on one way, up to twenty times the noise of a measurement.
+    pub queued: u32,
+    /// From this tick on UTC is a second behind what it would be: a leap second was inserted everywhere.
+    pub leap: Option<u32>,
     /// Ticks that it runs.
     pub ticks: u32,
 }
@@ -90,6 +94,8 @@ impl World {
             faults: Vec::new(),
             peers: true,
             slow: false,
+            queued: 0,
+            leap: None,
             ticks: END,
         }
     }

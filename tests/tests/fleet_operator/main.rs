@@ -1,0 +1,10 @@
+//! The operator over a simulated fleet: its whole decision, every pass, on statuses as agents publish them.
+//!
+//! **In.** The hosts, chronyds and agents of the labelled scenarios ([`cluster`]). **Out.** What an operator would have
+//! written, counted ([`desk`]). **Must never** stand in for an API server where versions, watches or refusals matter:
+//! that is `operator_api`'s.
+
+mod calendar;
+mod cluster;
+mod desk;
+mod month;
