@@ -211,7 +211,7 @@ impl Desk {
         match (status.origin.as_str(), status.about.split_once('/')) {
             ("Breach", Some(("Node", node))) => wrong(node),
             ("Breach", _) => {
-                let told = usize::try_from(status.scope.nodes_wrong).unwrap_or(usize::MAX);
+                let told = usize::try_from(status.scope.out_of_tolerance).unwrap_or(usize::MAX);
                 cluster.names().filter(|node| wrong(node)).count() >= told
             }
             _ => false,

@@ -7,4 +7,5 @@
 mod calendar;
 mod cluster;
 mod desk;
+mod figures;
 mod month;
