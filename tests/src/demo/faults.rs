@@ -42,12 +42,14 @@ pub async fn addresses(container: &str) -> Result<Vec<String>, Failed> {
     Ok(text.split_whitespace().map(str::to_owned).collect())
 }
 
-/// UDP out of a node that matches one of these is dropped, or no longer. What names an address is of its family alone.
-async fn drop_out(node: &str, matches: &[String], cut: bool) -> Result<(), Failed> {
+/// UDP of a node that matches one of these (`CHAIN MATCH`) is dropped, or no longer. What names an address is of its family
+/// alone.
+async fn drop_udp(node: &str, matches: &[String], cut: bool) -> Result<(), Failed> {
     for table in ["iptables", "ip6tables"] {
         let of_it = |one: &&String| !one.contains("-d ") || one.contains(':') == (table == "ip6tables");
         let rule = |one: &String| {
-            let rule = format!("OUTPUT -p udp {one} -j DROP");
+            let (chain, one) = one.split_once(' ').unwrap_or(("OUTPUT", one));
+            let rule = format!("{chain} -p udp {one} -j DROP");
             if cut {
                 format!("{table} -w -C {rule} 2>/dev/null || {table} -w -I {rule}")
             } else {
@@ -114,20 +116,24 @@ impl Fault {
                 args.extend(set.split_whitespace());
                 run("docker", &args).await?;
             }
-            Self::Cut { node, cut } => drop_out(node, &["--dport 123".to_owned()], *cut).await?,
+            Self::Cut { node, cut } => drop_udp(node, &["OUTPUT --dport 123".to_owned()], *cut).await?,
             Self::Block { node, servers, cut } => {
                 let mut rules = Vec::new();
                 for server in servers {
                     let addresses = addresses(&container(server)).await?;
-                    rules.extend(addresses.iter().map(|address| format!("--dport 123 -d {address}")));
+                    rules.extend(addresses.iter().map(|address| format!("OUTPUT --dport 123 -d {address}")));
                 }
-                drop_out(node, &rules, *cut).await?;
+                drop_udp(node, &rules, *cut).await?;
             }
             Self::Isolate { node, cut } => {
                 let port = meantime_core::peers::PORT;
-                // What it asks, and what it answers.
-                let rules = ["--dport 123".to_owned(), format!("--dport {port}"), format!("--sport {port}")];
-                drop_out(node, &rules, *cut).await?;
+                // On the way in: what the node itself may not send tells its agent nothing of its peers (EPERM).
+                let rules = [
+                    "OUTPUT --dport 123".to_owned(),
+                    format!("INPUT --dport {port}"),
+                    format!("INPUT --sport {port}"),
+                ];
+                drop_udp(node, &rules, *cut).await?;
             }
             Self::Signal { node, signal } => {
                 // The node's own process table: Meantime's chronyd is the one below meantime-agent.
