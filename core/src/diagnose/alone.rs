@@ -74,7 +74,8 @@ pub(super) fn voters<'f>(digest: &Digest<'f>, cut: &Cut<'f>) -> Vec<Claim> {
 /// A node that is being cut off, or boots, has too few on the way: its slowest source tells last. And what explains it is
 /// told first: a zone that is cut off is proven after `notice`, and held for as long as [`EXPLAINED`] and two polls.
 fn patience(of: &[&Reporter<'_>]) -> Nanos {
-    let slowest = of.iter().flat_map(|one| &one.words).map(super::digest::Word::poll).max().unwrap_or_default();
+    let slowest =
+        of.iter().flat_map(|one| &one.words).map(super::digest::Word::poll).max().unwrap_or_default();
     notice(slowest) + slowest.times(2) + EXPLAINED
 }
 

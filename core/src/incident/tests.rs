@@ -597,7 +597,8 @@ fn what_followed_from_a_trouble_that_is_gone_goes_with_it() {
     assert_eq!(scene.records().len(), 1, "one trouble, one incident");
     assert_eq!(scene.only().state, State::Recovered);
     // What stays is a trouble of its own.
-    scene.findings = vec![found(Kind::ZoneCut, Subject::Zone("z1".into()), 300, &["n1", "n3"]), voters.clone()];
+    scene.findings =
+        vec![found(Kind::ZoneCut, Subject::Zone("z1".into()), 300, &["n1", "n3"]), voters.clone()];
     scene.run(300..=320);
     scene.findings = vec![voters];
     scene.once(321);

@@ -166,7 +166,8 @@ fn one_source_lies(total: usize) -> Scene {
 fn zone_cut(world: &World) -> Scene {
     let faults = |cut: bool| {
         let of = |(node, zone): (&String, Option<&String>)| {
-            let beyond = if zone.is_some_and(|zone| zone == ZONE) { OUTSIDE.to_vec() } else { INSIDE.to_vec() };
+            let beyond =
+                if zone.is_some_and(|zone| zone == ZONE) { OUTSIDE.to_vec() } else { INSIDE.to_vec() };
             Fault::Block { node: node.clone(), servers: beyond, cut }
         };
         world.nodes.keys().map(|node| (node, world.zones.get(node))).map(of).collect::<Vec<_>>()
@@ -174,13 +175,16 @@ fn zone_cut(world: &World) -> Scene {
     Scene {
         id: "i",
         title: format!("zone {ZONE} is cut off from all else: no NTP crosses its border either way"),
-        expected: "one incident ZoneCut; no source is blamed, no Node condition changes: both sides have time".into(),
+        expected:
+            "one incident ZoneCut; no source is blamed, no Node condition changes: both sides have time"
+                .into(),
         inject: faults(true),
         heal: faults(false),
         told: Box::new(|_, now| {
-            let blamed = now.sources.iter().find(|(_, source)| {
-                source.healthy.as_ref().is_some_and(|healthy| healthy.status == "False")
-            });
+            let blamed = now
+                .sources
+                .iter()
+                .find(|(_, source)| source.healthy.as_ref().is_some_and(|healthy| healthy.status == "False"));
             match blamed {
                 Some((name, source)) => Err(format!("{name} is blamed: {:?}", source.healthy)),
                 None => Ok("no source is blamed, all nodes as before".to_owned()),
@@ -205,8 +209,11 @@ fn node_isolated(world: &World) -> Scene {
     let (node, other) = (victim.clone(), victim.clone());
     Scene {
         id: "j",
-        title: format!("{victim} alone is isolated: no NTP, no answers from other agents, the API still works"),
-        expected: "TimePartitioned=True NodeIsolated on it, the others quiet, no source blamed, one incident".into(),
+        title: format!(
+            "{victim} alone is isolated: no NTP, no answers from other agents, the API still works"
+        ),
+        expected: "TimePartitioned=True NodeIsolated on it, the others quiet, no source blamed, one incident"
+            .into(),
         inject: vec![Fault::Isolate { node: victim.clone(), cut: true }],
         heal: vec![Fault::Isolate { node: victim.clone(), cut: false }],
         told: Box::new(move |_, now| {
