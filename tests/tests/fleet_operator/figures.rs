@@ -23,8 +23,9 @@ const PROFILE: &str = if cfg!(debug_assertions) { "dev profile" } else { "releas
 /// Appends and prints.
 pub fn write(figures: &[Figure]) {
     let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let git = std::process::Command::new("git").args(["describe", "--always", "--dirty", "--exclude", "*"]);
-    let commit = { git }.current_dir(top).output().ok().filter(|out| out.status.success());
+    let mut git = std::process::Command::new("git");
+    git.args(["describe", "--always", "--dirty", "--exclude", "*"]).current_dir(top);
+    let commit = git.output().ok().filter(|out| out.status.success());
     let commit = commit.map_or("none".to_owned(), |out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
     for one in figures {
         println!("{:<34} {:>10.2} {:<8} {} ({} runs)", one.figure, one.value, one.unit, one.against, one.runs);
@@ -137,12 +138,12 @@ fn writes(desk: &Desk, what: &str) -> usize {
 fn figures_of_writes_at_rest_and_of_one_incident() {
     let (mut cluster, mut desk) = begin(world(1_000, SEED));
     while cluster.tick < 80 {
-        tick(&mut cluster, &mut desk, false);
+        tick(&mut cluster, &mut desk);
     }
     let (rest, beats) = (desk.writes.clone(), cluster.tick);
     let mut statuses = 0;
     while cluster.tick < beats + 38 {
-        statuses += tick(&mut cluster, &mut desk, false).len();
+        statuses += tick(&mut cluster, &mut desk).len();
     }
     let spent = |before: &std::collections::BTreeMap<&str, usize>, desk: &Desk| -> String {
         let one = |(target, now): (&&str, &usize)| format!("{target} {}", now - before.get(*target).unwrap_or(&0));
@@ -161,7 +162,7 @@ fn figures_of_writes_at_rest_and_of_one_incident() {
     cluster.fault(38, Fault::Dead("gps-a".into()));
     let end = cluster.tick + 38 + 30;
     while cluster.tick < end {
-        statuses += tick(&mut cluster, &mut desk, false).len();
+        statuses += tick(&mut cluster, &mut desk).len();
     }
     let how = format!("1,000 nodes, one source of five dead for 10 min, 18 min in all: operator: {}; agents' statuses {statuses} \
          (heartbeats included); events {}", spent(&calm, &desk), desk.notes);
