@@ -144,7 +144,8 @@ impl Planner<'_> {
             }
             at += 16;
         }
-        let _ = write!(self.told, "{} reboots, {each} at a time over {} h; ", names.len(), (at - from) / HOUR);
+        let _ =
+            write!(self.told, "{} reboots, {each} at a time over {} h; ", names.len(), (at - from) / HOUR);
     }
 
     /// Fifty at a time at most, each agent away for 32 s; its chronyd starts anew.

@@ -117,12 +117,23 @@ fn nothing_is_said(ran: &Ran) {
         .collect();
     println!(
         "{} ticks; {}\npasses {}; writes {:?}; events {}; statuses {:?}\ntrue incidents {:#?}\nfalse incidents {:#?}\nfindings {found:#?}",
-        ran.ticks, ran.told, ran.desk.passes, ran.desk.writes, ran.desk.notes, ran.written, ran.truths, ran.lies
+        ran.ticks,
+        ran.told,
+        ran.desk.passes,
+        ran.desk.writes,
+        ran.desk.notes,
+        ran.written,
+        ran.truths,
+        ran.lies
     );
     let how = format!(
         "{} nodes for {:.2} days ({} passes); true ones (a clock out of tolerance in truth): {}; findings {}; {}",
-        ran.desk.world.nodes.len(), f64::from(ran.ticks) / f64::from(calendar::DAY), ran.desk.passes, ran.truths.len(),
-        found.len(), ran.told
+        ran.desk.world.nodes.len(),
+        f64::from(ran.ticks) / f64::from(calendar::DAY),
+        ran.desk.passes,
+        ran.truths.len(),
+        found.len(),
+        ran.told
     );
     #[expect(clippy::cast_precision_loss, reason = "a count")]
     let false_ones = ran.lies.len() as f64;
@@ -136,7 +147,7 @@ fn number(name: &str, otherwise: u32) -> u32 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
-/// All that a month has but its leap second, a hundred times as often, in twelve hours of 150 nodes.
+/// All that a month has but its leap second, a hundred times as often, in half a day of 150 nodes.
 #[test]
 fn a_busy_day_without_a_fault_opens_no_incident() {
     let nodes = number("MEANTIME_MONTH_NODES", 150);
