@@ -23,11 +23,16 @@ const PROFILE: &str = if cfg!(debug_assertions) { "dev profile" } else { "releas
 /// Appends and prints.
 pub fn write(figures: &[Figure]) {
     let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let git = std::process::Command::new("git").args(["describe", "--always", "--dirty", "--exclude", "*"]);
-    let commit = { git }.current_dir(top).output().ok().filter(|out| out.status.success());
-    let commit = commit.map_or("none".to_owned(), |out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
+    let mut git = std::process::Command::new("git");
+    git.args(["describe", "--always", "--dirty", "--exclude", "*"]).current_dir(top);
+    let commit = git.output().ok().filter(|out| out.status.success());
+    let commit =
+        commit.map_or("none".to_owned(), |out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
     for one in figures {
-        println!("{:<34} {:>10.2} {:<8} {} ({} runs)", one.figure, one.value, one.unit, one.against, one.runs);
+        println!(
+            "{:<34} {:>10.2} {:<8} {} ({} runs)",
+            one.figure, one.value, one.unit, one.against, one.runs
+        );
     }
     append(figures, &top.join("target/figures/findings.jsonl"), &commit).unwrap();
 }
@@ -73,6 +78,7 @@ fn quantile(sorted: &[f64], permille: usize) -> f64 {
 fn figures_of_the_labelled_scenarios() {
     let all = scenarios::all();
     let matrix = Matrix::of(&all, SEED, diagnosis::words);
+    println!("{matrix}");
     let how = "labelled scenarios, one seed; wrong_meanwhile: at any moment after the fault";
     let mut figures: Vec<Figure> = [
         ("scenarios", matrix.scenarios),
@@ -137,36 +143,62 @@ fn writes(desk: &Desk, what: &str) -> usize {
 fn figures_of_writes_at_rest_and_of_one_incident() {
     let (mut cluster, mut desk) = begin(world(1_000, SEED));
     while cluster.tick < 80 {
-        tick(&mut cluster, &mut desk, false);
+        tick(&mut cluster, &mut desk);
     }
     let (rest, beats) = (desk.writes.clone(), cluster.tick);
     let mut statuses = 0;
     while cluster.tick < beats + 38 {
-        statuses += tick(&mut cluster, &mut desk, false).len();
+        statuses += tick(&mut cluster, &mut desk).len();
     }
     let spent = |before: &std::collections::BTreeMap<&str, usize>, desk: &Desk| -> String {
-        let one = |(target, now): (&&str, &usize)| format!("{target} {}", now - before.get(*target).unwrap_or(&0));
+        let one =
+            |(target, now): (&&str, &usize)| format!("{target} {}", now - before.get(*target).unwrap_or(&0));
         desk.writes.iter().map(one).collect::<Vec<_>>().join(", ")
     };
     let sum = |desk: &Desk| writes(desk, "");
     let before: usize = rest.values().sum();
     let minutes = 38.0 * 16.0 / 60.0;
-    let how = format!("1,000 nodes at rest for {minutes:.1} min: operator: {}; agents' statuses apart", spent(&rest, &desk));
+    let how = format!(
+        "1,000 nodes at rest for {minutes:.1} min: operator: {}; agents' statuses apart",
+        spent(&rest, &desk)
+    );
     let mut figures = vec![
-        figure("api_writes_at_rest_per_node_minute", count(sum(&desk) - before) / 1_000.0 / minutes, "/min", 1, &how),
-        figure("status_writes_at_rest_per_node_minute", count(statuses) / 1_000.0 / minutes, "/min", 1, "the agents' own, same time"),
+        figure(
+            "api_writes_at_rest_per_node_minute",
+            count(sum(&desk) - before) / 1_000.0 / minutes,
+            "/min",
+            1,
+            &how,
+        ),
+        figure(
+            "status_writes_at_rest_per_node_minute",
+            count(statuses) / 1_000.0 / minutes,
+            "/min",
+            1,
+            "the agents' own, same time",
+        ),
     ];
     // One source of five dies for ten minutes.
     let (calm, mut statuses) = (desk.writes.clone(), 0);
     cluster.fault(38, Fault::Dead("gps-a".into()));
     let end = cluster.tick + 38 + 30;
     while cluster.tick < end {
-        statuses += tick(&mut cluster, &mut desk, false).len();
+        statuses += tick(&mut cluster, &mut desk).len();
     }
-    let how = format!("1,000 nodes, one source of five dead for 10 min, 18 min in all: operator: {}; agents' statuses {statuses} \
-         (heartbeats included); events {}", spent(&calm, &desk), desk.notes);
+    let how = format!(
+        "1,000 nodes, one source of five dead for 10 min, 18 min in all: operator: {}; agents' statuses {statuses} \
+         (heartbeats included); events {}",
+        spent(&calm, &desk),
+        desk.notes
+    );
     assert!(!desk.opened.is_empty(), "no incident: the figure would be of something else");
-    figures.push(figure("api_writes_per_incident", count(writes(&desk, "incident")), "writes", desk.opened.len(), &how));
+    figures.push(figure(
+        "api_writes_per_incident",
+        count(writes(&desk, "incident")),
+        "writes",
+        desk.opened.len(),
+        &how,
+    ));
     // Two hundred more that are kept.
     let name = desk.opened[0].name.clone();
     let time = |desk: &mut Desk| {
@@ -193,7 +225,11 @@ fn figures_of_writes_at_rest_and_of_one_incident() {
         incidents.insert(copy, Arc::new(one));
     }
     let many = time(&mut desk);
-    let how = format!("{PROFILE}; a whole pass (decide) over 1,000 nodes; with {} incident(s) {few:.1} ms; load {}", desk.opened.len(), load());
+    let how = format!(
+        "{PROFILE}; a whole pass (decide) over 1,000 nodes; with {} incident(s) {few:.1} ms; load {}",
+        desk.opened.len(),
+        load()
+    );
     figures.push(figure("pass_1000_with_200_incidents_ms", many, "ms", 7, &how));
     write(&figures);
 }

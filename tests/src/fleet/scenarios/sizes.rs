@@ -128,8 +128,8 @@ pub(super) fn all() -> Vec<Scenario> {
                 }
                 w.site("gps-x", None);
                 w.fault(Dead("gps-a".into())).fault(AgentDead(node("b500")));
-                // As long as a machine may take to boot, and no longer: it is the largest by far.
-                w.ticks = 60;
+                // A silent agent is told of after five minutes: it may be booting.
+                w.ticks = 56;
             },
         )
         .says(Kind::SourceDead, src("gps-a"))
