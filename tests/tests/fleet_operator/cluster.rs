@@ -164,7 +164,7 @@ impl Cluster {
     }
 
     /// The operator has planned that node anew.
-    pub fn replan(&mut self, name: &str, plan: Arc<NodePlan>) {
+    pub fn replan(&mut self, name: &str, plan: &Arc<NodePlan>) {
         for node in self.nodes.iter_mut().filter(|node| node.host.machine.name == name) {
             node.host.plan = plan.clone();
         }

@@ -4,6 +4,8 @@
 //! written, counted ([`desk`]). **Must never** stand in for an API server where versions, watches or refusals matter:
 //! that is `operator_api`'s.
 
+#![expect(clippy::disallowed_methods, reason = "a bench measures its own elapsed time")]
+
 mod calendar;
 mod cluster;
 mod desk;

@@ -59,7 +59,9 @@ pub fn tick(cluster: &mut Cluster, desk: &mut Desk) -> Vec<Wrote> {
         }
         if !planned.is_empty() {
             let plans = desk.plans();
-            planned.iter().for_each(|name| cluster.replan(name, plans[name].clone()));
+            for name in &planned {
+                cluster.replan(name, &plans[name]);
+            }
         }
     }
     wrote
