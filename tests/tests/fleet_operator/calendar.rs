@@ -17,6 +17,17 @@ pub const MONTH: u32 = 30 * DAY;
 const QUIET: u32 = 100;
 const ZONES: [&str; 3] = ["a", "b", "c"];
 
+/// What the judge is known to get wrong, and so is looked at by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// None of it happens.
+    Nothing,
+    /// A leap second is inserted.
+    LeapSecond,
+    /// Machines stand still for 1 to 8 s.
+    Migrations,
+}
+
 /// What was planned.
 #[derive(Clone, Debug, Default)]
 pub struct Calendar {
@@ -34,7 +45,7 @@ struct Planner<'w> {
 }
 
 /// Plans it all into `world`, which runs for `ticks`.
-pub fn plan(world: &mut World, ticks: u32, busy: u32, leap: bool) -> Calendar {
+pub fn plan(world: &mut World, ticks: u32, busy: u32, judged: Known) -> Calendar {
     let noise = Noise::new(world.seed.wrapping_add(4_711));
     let nodes = u32::try_from(world.machines.len()).unwrap();
     world.ticks = ticks;
@@ -46,7 +57,7 @@ pub fn plan(world: &mut World, ticks: u32, busy: u32, leap: bool) -> Calendar {
     let part = |permille: u32| QUIET + (ticks - QUIET) / 10 * permille / 100;
     planner.upgrade(part(100));
     planner.reboot(part(200));
-    if leap {
+    if judged == Known::LeapSecond {
         planner.leap(part(500));
     }
     planner.reboot(part(600));
@@ -59,7 +70,8 @@ pub fn plan(world: &mut World, ticks: u32, busy: u32, leap: bool) -> Calendar {
     let of_cluster = |rate: u64| {
         u32::try_from(rate * u64::from(ticks) * u64::from(busy) / u64::from(MONTH)).unwrap().max(1)
     };
-    planner.some("migrations of 1 to 8 s", of_nodes(300), |one, at| {
+    let migrations = if judged == Known::Migrations { of_nodes(300) } else { 0 };
+    planner.some("migrations of 1 to 8 s", migrations, |one, at| {
         let (who, span) = (one.node(), Nanos::from_millis(1_000 + one.noise.below(7_000)));
         one.world.during(at, at + 1, Fault::Paused(node(&who), span));
     });
