@@ -22,16 +22,10 @@ pub struct Fleet {
 /// What is declared of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declared {
-    /// Its tier, 1 preferred.
-    pub tier: u8,
     /// How near it is.
     pub scope: Scope,
     /// Where it stands.
     pub zone: Option<String>,
-    /// What it shares with others that fail or lie together.
-    pub independence: String,
-    /// What it serves.
-    pub timescale: Timescale,
 }
 
 /// Whether an agent is heard.
@@ -56,7 +50,7 @@ pub struct Node {
     pub heard: Heard,
     /// Its agent's pod is ready: what it does not tell, it would.
     pub ready: bool,
-    /// The scale that its plan follows; none = no source that drives.
+    /// The one scale that its plan keeps to; none = of none or of several.
     pub timescale: Option<Timescale>,
     /// What it says; none = it never said anything.
     pub report: Option<Report>,

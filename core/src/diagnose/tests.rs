@@ -16,13 +16,7 @@ const POLL: Nanos = Nanos::from_secs(16);
 /// `nodes`: a zone each; all use s1…s4 of the first zone's site, right within 1 ms.
 fn fleet(zones: &[&str]) -> Fleet {
     let sources = (1..=4).map(|index| {
-        let declared = Declared {
-            tier: 1,
-            scope: Scope::Site,
-            zone: None,
-            independence: format!("s{index}"),
-            timescale: Timescale::Utc,
-        };
+        let declared = Declared { scope: Scope::Site, zone: None };
         (format!("s{index}"), declared)
     });
     let view = |index: usize| View {

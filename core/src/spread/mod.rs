@@ -22,10 +22,9 @@ pub use told::{Told, told};
 
 use crate::clocks::BootTime;
 use crate::diagnose::fleet::{Fleet, Report};
-use crate::snapshot::Role;
 use crate::source::Timescale;
 use crate::units::Nanos;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Two clocks, and what tells them apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,33 +119,30 @@ impl Bounds {
     }
 }
 
+/// One server: two nodes that measure a pool, or a name, need not measure the same.
+type Server<'f> = (&'f str, Option<&'f str>);
+
 /// The nodes of one timescale.
 #[derive(Default)]
 struct Scale<'f> {
-    sources: BTreeMap<&'f str, Views<'f>>,
+    servers: BTreeMap<Server<'f>, Views<'f>>,
     bounds: Bounds,
     nodes: usize,
 }
 
-/// The spread of the fresh ones among `members`, the worst of all timescales. `pools` are the sources that are no one
-/// server: two nodes that measure one need not measure the same.
-pub fn spread<'f>(
-    fleet: &'f Fleet,
-    pools: &BTreeSet<String>,
-    members: impl IntoIterator<Item = &'f str>,
-) -> Spread {
+/// The spread of the fresh ones among `members`, the worst of all timescales.
+pub fn spread<'f>(fleet: &'f Fleet, members: impl IntoIterator<Item = &'f str>) -> Spread {
     let mut scales: BTreeMap<&Timescale, Scale<'f>> = BTreeMap::new();
     for name in members {
         let Some((name, node)) = fleet.nodes.get_key_value(name) else { continue };
-        let Some(report) = node.fresh() else { continue };
-        let Some(timescale) = timescale(fleet, report) else { continue };
-        add(scales.entry(timescale).or_default(), (fleet, pools), name, report);
+        let (Some(report), Some(timescale)) = (node.fresh(), &node.timescale) else { continue };
+        add(scales.entry(timescale).or_default(), fleet.now, name, report);
     }
     let mut all = Spread::default();
     let mut unknown = false;
     for scale in scales.values() {
         all.nodes += scale.nodes;
-        let proven = scale.sources.iter().filter_map(|(source, views)| views.proven(source));
+        let proven = scale.servers.iter().filter_map(|((source, _), views)| views.proven(source));
         // The last of equals: names in rising order, so the answer hangs on nothing but the data.
         all.proven = all.proven.into_iter().chain(proven).max_by_key(|pair| pair.apart);
         if scale.nodes < 2 {
@@ -162,32 +158,18 @@ pub fn spread<'f>(
     all
 }
 
-/// What a node keeps to: that of the sources that it may be steered by; none = of none or of several.
-fn timescale<'f>(fleet: &'f Fleet, report: &Report) -> Option<&'f Timescale> {
-    let scale = |source: &str| fleet.sources.get(source).map(|declared| &declared.timescale);
-    let steers = report.views.iter().filter(|view| view.role != Role::Witness);
-    let mut scales = steers.filter_map(|view| scale(&view.source));
-    let first = scales.next()?;
-    scales.all(|other| other == first).then_some(first)
-}
-
-fn add<'f>(
-    scale: &mut Scale<'f>,
-    (fleet, pools): (&Fleet, &BTreeSet<String>),
-    name: &'f str,
-    report: &'f Report,
-) {
-    let since = age(fleet.now, report.seen);
+fn add<'f>(scale: &mut Scale<'f>, now: BootTime, name: &'f str, report: &'f Report) {
+    let since = age(now, report.seen);
     let growth = report.growth.over(since).abs();
     scale.nodes += 1;
     if let Some(bound) = report.bound {
         scale.bounds.add(bound + growth);
     }
-    for view in report.views.iter().filter(|view| view.trouble.is_none() && !pools.contains(&view.source)) {
+    for view in report.views.iter().filter(|view| view.trouble.is_none()) {
         let Some((offset, half)) = view.offset.zip(view.uncertainty) else { continue };
         let half = half + growth;
         let seen = View { node: name, low: offset - half, high: offset + half };
-        scale.sources.entry(&view.source).or_default().add(seen);
+        scale.servers.entry((&view.source, view.address.as_deref())).or_default().add(seen);
     }
 }
 
@@ -199,7 +181,7 @@ fn age(now: BootTime, seen: BootTime) -> Nanos {
 impl Scale<'_> {
     fn possible(&self) -> Option<Nanos> {
         let by_bounds = (self.bounds.nodes == self.nodes).then(|| self.bounds.largest + self.bounds.second);
-        let everybody = self.sources.values().filter(|views| views.nodes == self.nodes);
+        let everybody = self.servers.values().filter(|views| views.nodes == self.nodes);
         let by_sources = everybody.filter_map(|views| Some(views.highest? - views.lowest?));
         by_sources.chain(by_bounds).min()
     }

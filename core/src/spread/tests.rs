@@ -1,8 +1,8 @@
 //! Proven ≤ truth ≤ possible, whatever honest nodes measure.
 
 use super::*;
-use crate::diagnose::fleet::{Declared, Heard, Node, Trouble, View as Seen};
-use crate::source::Scope;
+use crate::diagnose::fleet::{Heard, Node, Trouble, View as Seen};
+use crate::snapshot::Role;
 use crate::units::Ppb;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -11,10 +11,6 @@ const NOW: BootTime = BootTime(1_000_000_000_000);
 
 fn ms(span: i64) -> Nanos {
     Nanos::from_millis(span)
-}
-
-fn declared(timescale: Timescale) -> Declared {
-    Declared { tier: 1, scope: Scope::Local, zone: None, independence: "root".into(), timescale }
 }
 
 fn view(source: &str, offset: Nanos, half: Nanos) -> Seen {
@@ -47,21 +43,23 @@ fn node(bound: Option<Nanos>, views: Vec<Seen>) -> Node {
         views,
         peers: Vec::new(),
     };
-    Node { zone: None, egress: None, heard: Heard::Fresh, ready: true, timescale: None, report: Some(report) }
+    let timescale = report.views.first().map(|view| match view.source.as_str() {
+        "cloud" => Timescale::Smear("google24h".into()),
+        _ => Timescale::Utc,
+    });
+    Node { zone: None, egress: None, heard: Heard::Fresh, ready: true, timescale, report: Some(report) }
 }
 
 fn fleet(nodes: Vec<(&str, Node)>) -> Fleet {
-    let smear = Timescale::Smear("google24h".into());
-    let sources = [("gps", Timescale::Utc), ("dc", Timescale::Utc), ("cloud", smear)];
     Fleet {
         now: NOW,
-        sources: sources.map(|(name, scale)| (name.to_owned(), declared(scale))).into(),
+        sources: BTreeMap::new(),
         nodes: nodes.into_iter().map(|(name, node)| (name.to_owned(), node)).collect(),
     }
 }
 
 fn of(fleet: &Fleet) -> Spread {
-    spread(fleet, &BTreeSet::new(), fleet.nodes.keys().map(String::as_str))
+    spread(fleet, fleet.nodes.keys().map(String::as_str))
 }
 
 #[test]
@@ -121,8 +119,13 @@ fn a_pool_is_no_one_server_and_a_silent_source_no_view() {
         ("a", node(None, vec![view("gps", ms(80), ms(2))])),
         ("b", node(None, vec![view("gps", ms(0), ms(2))])),
     ]);
-    let pools = BTreeSet::from(["gps".to_owned()]);
-    assert_eq!(spread(&fleet, &pools, ["a", "b"]).proven, None);
+    let one_server = fleet.clone();
+    for (name, address) in [("a", "10.0.0.1"), ("b", "10.0.0.2")] {
+        fleet.nodes.get_mut(name).unwrap().report.as_mut().unwrap().views[0].address = Some(address.into());
+    }
+    assert_eq!(of(&fleet).proven, None);
+    let mut fleet = one_server;
+    assert_eq!(of(&fleet).proven_span(), ms(76));
     fleet.nodes.get_mut("a").unwrap().report.as_mut().unwrap().views[0].trouble = Some(Trouble::TimedOut);
     assert_eq!(of(&fleet).proven, None);
 }

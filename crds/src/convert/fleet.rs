@@ -58,22 +58,18 @@ pub fn node(object: &NodeTime, place: Place, ear: Ear) -> Node {
     }
 }
 
-/// What a plan's preferred sources serve.
+/// What the sources serve by which a plan may steer, if that is one scale.
 pub fn timescale(plan: &NodePlan) -> Option<Timescale> {
-    let driving = plan.associations.iter().filter(|one| one.role != Role::Witness);
-    driving.min_by_key(|one| one.order().unwrap_or(u8::MAX)).map(|one| one.timescale.clone())
+    let mut scales =
+        plan.associations.iter().filter(|one| one.role != Role::Witness).map(|one| &one.timescale);
+    let first = scales.next()?;
+    scales.all(|other| other == first).then(|| first.clone())
 }
 
 /// What is declared of a source.
 pub fn declared(source: &TimeSource) -> Result<Declared, ConvertError> {
     let core = source.to_core()?;
-    Ok(Declared {
-        independence: core.root().to_owned(),
-        tier: core.tier,
-        scope: core.scope,
-        zone: core.zone,
-        timescale: core.timescale,
-    })
+    Ok(Declared { scope: core.scope, zone: core.zone })
 }
 
 /// One agent's status, under this plan. What the plan does not name is no evidence: nobody asked for it.

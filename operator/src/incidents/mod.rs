@@ -87,7 +87,7 @@ impl Incidents {
     ) -> Wanted {
         let Some(objects) = &world.incidents else { return Wanted::default() };
         let kept = self.kept(objects, now, wall);
-        let fleet = seen::fleet(world, tracker, now);
+        let fleet = seen::fleet(world, tracker);
         let look = Look {
             now,
             wall: WallTime(wall.as_second().saturating_mul(1_000_000_000)),

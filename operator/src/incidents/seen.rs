@@ -21,7 +21,7 @@ pub(super) struct Fleet {
 }
 
 /// Nodes with a plan. A node whose NodeTime can't be read is one of which nothing is known.
-pub(super) fn fleet(world: &World, tracker: &Tracker, now: BootTime) -> Fleet {
+pub(super) fn fleet(world: &World, tracker: &Tracker) -> Fleet {
     let mut fleet = Fleet::default();
     for (name, node) in &world.nodes {
         let zone = node.metadata.labels.as_ref().and_then(|labels| labels.get(LABEL_ZONE)).cloned();
@@ -34,7 +34,7 @@ pub(super) fn fleet(world: &World, tracker: &Tracker, now: BootTime) -> Fleet {
         fleet.nodes.insert(name.clone(), zone);
         let status = node_time.status.as_ref();
         if let Some(status) = status {
-            fleet.switches.extend(switches(name, status, tracker, now));
+            fleet.switches.extend(switches(name, status, tracker.seen(name)));
         }
         let verdict = status
             .filter(|_| tracker.silent(name).is_none())
@@ -71,39 +71,20 @@ fn limit(reason: &str, plan: &Plan) -> Option<Nanos> {
         Reason::ErrorBoundExceeded | Reason::HoldoverExceeded => {
             Some(Nanos(tolerances.max_error_bound_nanoseconds))
         }
-        Reason::AgentSilent
-        | Reason::ClockDisrupted
-        | Reason::Booting
-        | Reason::NotSynchronized
-        | Reason::ToleranceInfeasible
-        | Reason::Warning
-        | Reason::InTolerance
-        | Reason::TooFew
-        | Reason::NoMajority
-        | Reason::Enough
-        | Reason::NoUsableSource
-        | Reason::SourceUsable
-        | Reason::VotersDisagree
-        | Reason::NoAnswer
-        | Reason::Answering => None,
+        _ => None,
     }
 }
 
-/// Ages are the agent's own, by its BOOTTIME when it wrote; since then this machine's BOOTTIME counts.
-fn switches(
-    node: &str,
-    status: &NodeTimeStatus,
-    tracker: &Tracker,
-    now: BootTime,
-) -> impl Iterator<Item = Switched> {
-    let seen = now - tracker.quiet_for(node, now).unwrap_or(Nanos::ZERO);
+/// Ages are the agent's own, by its BOOTTIME when it wrote; since then this machine's BOOTTIME counts. What stood there when
+/// this operator began is of no known age.
+fn switches(node: &str, status: &NodeTimeStatus, seen: Option<BootTime>) -> impl Iterator<Item = Switched> {
     status.switches.iter().filter_map(move |switch| {
         let to = switch.to.as_deref()?;
         let from = switch.from.as_deref().unwrap_or("no source");
         Some(Switched {
             node: node.to_owned(),
             id: switch.id.clone(),
-            at: seen - Nanos::from_secs(i64::from(switch.age_seconds)),
+            at: seen? - Nanos::from_secs(i64::from(switch.age_seconds)),
             from: switch.from.clone(),
             text: format!("follows {to} instead of {from}: {}", switch.evidence),
         })

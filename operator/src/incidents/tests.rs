@@ -186,13 +186,24 @@ fn plan() -> Value {
 #[test]
 fn who_is_out_of_tolerance_who_did_what_and_of_whom_nothing_is_known() {
     let mut world = world();
-    let see = |world: &World| seen::fleet(world, &Tracker::new(Limits::default()), at(0));
+    let see = |world: &World| {
+        let mut tracker = Tracker::new(Limits::default());
+        let mut before = world.beats();
+        for beat in before.values_mut() {
+            beat.rising = None;
+        }
+        tracker.look(at(-16), true, &before);
+        tracker.look(at(0), true, &world.beats());
+        seen::fleet(world, &tracker)
+    };
     assert!(see(&world).nodes.is_empty(), "no plan: not looked after");
     reporting(&mut world, ("False", "OffsetExceeded"));
     let fleet = see(&world);
     assert_eq!(fleet.breaches[0].limit, Some(Nanos::from_millis(50)));
     assert_eq!(fleet.switches[0].at, at(-4));
     assert!(fleet.unknown.is_empty());
+    let stood_there = seen::fleet(&world, &Tracker::new(Limits::default()));
+    assert!(stood_there.switches.is_empty(), "nobody knows when that was");
     reporting(&mut world, ("False", "ErrorBoundExceeded"));
     assert_eq!(see(&world).breaches[0].limit, Some(Nanos::from_millis(500)));
     for (status, reason, unknown) in [

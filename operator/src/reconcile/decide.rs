@@ -403,7 +403,6 @@ impl Memory {
                 silent: self.tracker.silent(name).is_some(),
             });
         }
-        let clocks = spread::Clocks::of(world, fleet);
         self.spreads.keep_only(|policy| world.policies.contains_key(policy));
         let blank = PolicyReport::default();
         for (name, object) in &world.policies {
@@ -415,7 +414,7 @@ impl Memory {
             let names: Vec<&str> = members.iter().map(|member| member.name).collect();
             let besides = policy::Besides {
                 maintenance: maintenance::look(object.spec.maintenance.as_ref(), wall),
-                spread: self.spreads.look(name, report, standing.as_ref(), &names, &clocks),
+                spread: self.spreads.look(name, report, standing.as_ref(), &names, fleet),
             };
             if let Some(seconds) = besides.maintenance.again {
                 decision.look_again(now + Nanos::from_secs(seconds));

@@ -161,7 +161,7 @@ pub fn facts(policy: &str, members: &[Member<'_>], besides: &Besides) -> PolicyF
             Status::Unknown => nodes[2] += 1,
         }
     }
-    let exact = besides.spread.as_ref().map(|spread| &spread.exact);
+    let exact = besides.spread.as_ref().and_then(|spread| spread.exact.as_ref());
     PolicyFacts {
         policy: policy.to_owned(),
         suppressed: matches!(besides.maintenance.state, State::Open { .. }),

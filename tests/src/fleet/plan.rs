@@ -63,13 +63,7 @@ pub fn plan(world: &World, machine: &Machine) -> NodePlan {
 /// What is declared.
 pub fn declared(world: &World) -> BTreeMap<String, Declared> {
     let one = |server: &super::world::Server| {
-        let declared = Declared {
-            tier: server.tier,
-            scope: server.scope,
-            zone: server.zone.clone(),
-            independence: server.independence.clone(),
-            timescale: server.timescale.clone(),
-        };
+        let declared = Declared { scope: server.scope, zone: server.zone.clone() };
         (server.name.clone(), declared)
     };
     world.servers.iter().map(one).collect()

@@ -181,17 +181,12 @@ fn without_status_or_plan_there_is_no_report() {
 #[test]
 fn a_source_is_what_is_declared() {
     let bare = declared(&source(&json!({"tier": 2, "server": {"address": "10.1.0.5"}}))).unwrap();
-    assert_eq!(
-        (bare.tier, bare.scope, bare.zone, bare.independence.as_str()),
-        (2, CoreScope::Local, None, "dc1-gps")
-    );
+    assert_eq!((bare.scope, bare.zone), (CoreScope::Local, None));
     let full = declared(&source(&json!({
-        "tier": 1, "scope": "Public", "independence": "gps", "timescale": "google24h", "location": {"zone": "dc1"},
-        "server": {"address": "10.1.0.5"},
+        "tier": 1, "scope": "Public", "location": {"zone": "dc1"}, "server": {"address": "10.1.0.5"},
     })))
     .unwrap();
-    assert_eq!((full.zone.as_deref(), full.independence.as_str()), (Some("dc1"), "gps"));
-    assert_eq!(full.timescale, Timescale::Smear("google24h".into()));
+    assert_eq!((full.scope, full.zone.as_deref()), (CoreScope::Public, Some("dc1")));
     assert!(declared(&source(&json!({"tier": 1}))).is_err());
 }
 

@@ -472,7 +472,8 @@ fn a_follower_tells_nothing_and_a_new_leader_does_not_repeat() {
     let decision = memory.decide(&world, LEADING, at(10), wall());
     assert_eq!(decision.notes, [], "one incident tells of it, and not before it is proven");
     // Two nodes are heard for the first time since it began: their clocks are compared now.
-    assert_eq!(targets(&decision), ["node-conditions n1", "node-conditions n2", "source-status a"]);
+    let told = ["node-conditions n1", "node-conditions n2", "source-status a", "policy-status all"];
+    assert_eq!(targets(&decision), told);
     finish(&mut memory, &mut world, decision, at(10));
     assert_eq!(healthy(&world, "a"), ("Unknown".to_owned(), "Disputed".to_owned()));
     assert_eq!(memory.decide(&world, LEADING, at(12), wall()).next, Some(at(20)), "looked at again in time");
