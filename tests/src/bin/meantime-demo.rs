@@ -1,7 +1,7 @@
 //! Plays the demo's scenes on the cluster of the current kubeconfig and prints the table. See `tests/demo/run`.
 
 use clap::Parser;
-use meantime_tests::demo::{faults, play, report, scenes, truth::Sampler};
+use meantime_tests::demo::{faults, further, play, report, scenes, truth::Sampler};
 use meantime_tests::figures;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Plays the demo's scenes.
 #[derive(Parser)]
 struct Args {
-    /// Only these scenes, by id (h, i, j, b, g, c, d, e1, e2, f).
+    /// Only these scenes, by id (h, i, j, b, g, c, d, e1, e2, f; further: k to t).
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Where figures are appended.
@@ -29,6 +29,9 @@ struct Args {
     /// move meanwhile.
     #[arg(long, default_value_t = 0)]
     samples: u64,
+    /// Play the further scenes instead: half an hour.
+    #[arg(long)]
+    further: bool,
     /// Only wait until every node is True, then end.
     #[arg(long)]
     wait_only: bool,
@@ -62,9 +65,13 @@ async fn run(args: &Args) -> Result<bool, String> {
     }
     let mut outcomes = Vec::new();
     let mut notes = Vec::new();
-    let victim = clear.nodes.keys().last().cloned().unwrap_or_default();
-    let addresses = faults::addresses(&victim).await.map_err(|error| error.to_string())?;
-    for scene in scenes::all(&clear, &addresses) {
+    let mut addresses = scenes::Addresses::new();
+    for node in clear.nodes.keys() {
+        addresses.insert(node.clone(), faults::addresses(node).await.map_err(|error| error.to_string())?);
+    }
+    let scenes =
+        if args.further { further::all(&clear, &addresses) } else { scenes::all(&clear, &addresses) };
+    for scene in scenes {
         if !args.only.is_empty() && !args.only.iter().any(|id| id == scene.id) {
             continue;
         }

@@ -104,6 +104,13 @@ pub enum Fault {
         /// KILL, STOP, CONT.
         signal: &'static str,
     },
+    /// A signal to the agent of one node.
+    SignalAgent {
+        /// Node name.
+        node: String,
+        /// STOP, CONT.
+        signal: &'static str,
+    },
 }
 
 impl Fault {
@@ -140,6 +147,10 @@ impl Fault {
                 let script = format!(
                     "agent=$(pgrep -o -f '^/usr/local/bin/meantime-agent') && pkill -{signal} -P \"$agent\" -x chronyd"
                 );
+                run("docker", &["exec", node, "sh", "-c", &script]).await?;
+            }
+            Self::SignalAgent { node, signal } => {
+                let script = format!("pkill -{signal} -o -f '^/usr/local/bin/meantime-agent'");
                 run("docker", &["exec", node, "sh", "-c", &script]).await?;
             }
         }

@@ -1,4 +1,4 @@
-//! The demo: eight kinds of trouble on a real cluster, each seen as a user would see it.
+//! The demo: ten scenes of trouble on a real cluster, each seen as a user would see it.
 //!
 //! **In:** a cluster with Meantime installed, lab servers as containers, `examples/quickstart` applied.
 //! **Out:** a table scene / expected / seen / seconds, where *seen* is read from Node conditions, Events and
@@ -8,11 +8,13 @@
 //! - [`world`]: what a user can see, read in one go
 //! - [`faults`]: how trouble is made and healed (docker, the lab's control port)
 //! - [`scenes`]: the scenes as data
+//! - [`further`]: more of them, for `make test-long`
 //! - [`play`]: one loop that plays any scene
 //! - [`truth`]: coverage and "True while wrong", sampled each second against the lab's injected error
 //! - [`report`]: the table and the figures
 
 pub mod faults;
+pub mod further;
 pub mod play;
 pub mod report;
 pub mod scenes;

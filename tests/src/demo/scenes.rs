@@ -5,6 +5,7 @@ use super::world::World;
 use meantime_core::conditions::ConditionKind::{
     self, TimeDaemonDown, TimeOffsetHigh, TimePartitioned, TimeSourcesLow, TimeSynchronized,
 };
+use std::collections::BTreeMap;
 
 /// `Ok(what was seen)` once told; `Err(what is missing)` until then. Takes the world before the fault, and now.
 pub type Told = Box<dyn Fn(&World, &World) -> Result<String, String> + Send>;
@@ -39,6 +40,9 @@ pub struct Scene {
     pub note: Option<&'static str>,
 }
 
+/// All addresses of each node that a lab server may see.
+pub type Addresses = BTreeMap<String, Vec<String>>;
+
 /// The one incident of a scene.
 pub struct Incident {
     /// Its word.
@@ -69,7 +73,7 @@ impl Incident {
 /// The quickstart's servers, tier 1 first.
 pub const SERVERS: [&str; 5] = ["gps-a", "radio-a", "gps-b", "campus-1", "campus-2"];
 
-fn lab(servers: &[&'static str], set: &str) -> Vec<Fault> {
+pub(super) fn lab(servers: &[&'static str], set: &str) -> Vec<Fault> {
     servers.iter().map(|server| Fault::Lab { server, set: set.to_owned() }).collect()
 }
 
@@ -82,7 +86,11 @@ fn all_nodes_have(world: &World, wanted: &[(ConditionKind, &str)]) -> Result<Str
     Ok(format!("{} on {} nodes", words.join(" "), world.nodes.len()))
 }
 
-fn node_has(world: &World, node: &str, wanted: &[(ConditionKind, &str)]) -> Result<String, String> {
+pub(super) fn node_has(
+    world: &World,
+    node: &str,
+    wanted: &[(ConditionKind, &str)],
+) -> Result<String, String> {
     for (kind, status) in wanted {
         let now = world.status(node, *kind);
         if now != *status {
@@ -99,9 +107,8 @@ const ZONE: &str = "a";
 const INSIDE: [&str; 2] = ["gps-a", "radio-a"];
 const OUTSIDE: [&str; 3] = ["gps-b", "campus-1", "campus-2"];
 
-/// All scenes, for the nodes of `world`; the last worker is the victim of the single-node ones; `addresses` are all addresses
-/// of the victim that a lab server may see.
-pub fn all(world: &World, addresses: &[String]) -> Vec<Scene> {
+/// All scenes, for the nodes of `world`; the last worker is the victim of the single-node ones.
+pub fn all(world: &World, addresses: &Addresses) -> Vec<Scene> {
     let victim = world.nodes.keys().last().cloned().unwrap_or_default();
     let total = world.nodes.len();
     vec![
@@ -114,7 +121,7 @@ pub fn all(world: &World, addresses: &[String]) -> Vec<Scene> {
         node_cut_off(&victim),
         chronyd_killed(&victim),
         chronyd_stopped(&victim),
-        node_stepped(&victim, addresses),
+        node_stepped(&victim, addresses.get(&victim).map(Vec::as_slice).unwrap_or_default()),
     ]
 }
 
