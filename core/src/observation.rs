@@ -5,6 +5,7 @@
 
 use crate::chrony::Letter;
 use crate::clocks::{ClockReading, WallTime};
+use crate::fsm::probing::KissKind;
 use crate::snapshot::Role;
 use crate::source::Timescale;
 use crate::units::{Nanos, Ppb};
@@ -97,6 +98,14 @@ pub struct Packet {
     pub refid: u32,
     /// The source's own last update, by its own clock.
     pub reference_time: WallTime,
+}
+
+impl Packet {
+    /// It is no time but a kiss-o'-death (`RATE`, `DENY`, `RSTR`): chronyd counts it among the valid replies.
+    pub const fn is_kiss(&self) -> bool {
+        let code = KissKind::from_refid(self.refid);
+        self.stratum == 0 && matches!(code, KissKind::Rate | KissKind::Deny | KissKind::Restricted)
+    }
 }
 
 /// Poll counters of one association (NTP_DATA), from which unanswered polls are counted.

@@ -3,6 +3,7 @@
 
 use crate::chrony::ChronyVersion;
 use crate::fsm::failover::Figures;
+use crate::hash::fnv;
 use crate::policy::{Mode, PolicySpec};
 use crate::source::{Endpoint, PollRange, Scope, SourceSpec, Timescale};
 use crate::tolerances::Tolerances;
@@ -128,6 +129,12 @@ impl PlannedAssociation {
     /// [`Self::drive_order`], also of plans that do not have it.
     pub fn order(&self) -> Option<u8> {
         self.drive_order.or((self.role == Role::Driver).then_some(1))
+    }
+    /// Stands for this one server, whichever address its name has: the source and the address as declared. None for a pool:
+    /// its members are different servers.
+    pub fn server(&self) -> Option<u64> {
+        let Endpoint::Server { address, port } = &self.endpoint else { return None };
+        Some(fnv(format!("{}\0{address}\0{port}", self.source).as_bytes()))
     }
     /// What stands for the independence of the association that it became at `address`. The members of a pool
     /// without a declared `independence` are different servers of different people, each its own root; a pool

@@ -34,8 +34,10 @@ pub struct Holdover {
 pub struct AssociationVerdict {
     /// Position in the observation.
     pub index: usize,
-    /// Polls in a row without a valid reply.
+    /// Polls in a row without a valid reply, at whichever address of its name.
     pub unanswered: u32,
+    /// It has answered since chronyd began, at whichever address of its name.
+    pub ever: bool,
     /// A voter that counts now.
     pub usable: bool,
     /// chronyd, or the agreeing group, says that it lies.

@@ -156,7 +156,7 @@ fn word<'f>(
     middle: Option<Nanos>,
     past: &Past,
 ) -> Word<'f> {
-    let worked = |view: &View| view.ever || past.worked(node_name, source, view.address.as_deref());
+    let worked = |view: &View| view.ever || past.worked(node_name, view);
     let mut known = views.iter().filter(|view| worked(view)).peekable();
     let hears = known.peek().is_some().then(|| known.any(|view| !view.is_silent()));
     let mut answering = views.iter().filter(|view| !view.is_silent()).peekable();

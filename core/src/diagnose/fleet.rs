@@ -114,6 +114,8 @@ pub struct View {
     pub source: String,
     /// Its address there: a pool has several, and a name may have another one elsewhere.
     pub address: Option<String>,
+    /// [`crate::snapshot::PlannedAssociation::server`]: the same whichever address its name has there; none = of a pool.
+    pub server: Option<u64>,
     /// What it shares with others that fail or lie together.
     pub root: String,
     /// Its part in this node's plan.

@@ -5,7 +5,7 @@
 //! other's silence, or if so long has passed that it would have told. That needs the moments at which words were first
 //! said: by the operator's own BOOTTIME, never by a node's wall clock.
 
-use super::fleet::{Fleet, Trouble};
+use super::fleet::{Fleet, Trouble, View};
 use crate::clocks::BootTime;
 use crate::hash::fnv;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,12 +27,17 @@ pub(super) enum Ask {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Past {
     since: BTreeMap<String, BTreeMap<(String, Ask), BootTime>>,
-    /// Node, source and address that answered once, as a hash each: after its restart a chronyd has forgotten.
+    /// Node and server that answered once, as a hash each: after its restart a chronyd has forgotten.
     worked: BTreeSet<u64>,
 }
 
-fn pair(node: &str, source: &str, address: Option<&str>) -> u64 {
-    fnv(format!("{node}\0{source}\0{}", address.unwrap_or("")).as_bytes())
+/// A server is the same at each address of its name; members of a pool are what they are by their address.
+fn pair(node: &str, view: &View) -> u64 {
+    let server = match view.server {
+        Some(server) => format!("{server:x}"),
+        None => format!("{}\0{}", view.source, view.address.as_deref().unwrap_or("")),
+    };
+    fnv(format!("{node}\0{server}").as_bytes())
 }
 
 impl Past {
@@ -42,7 +47,7 @@ impl Past {
         let mut alive = BTreeSet::new();
         for (name, node) in &fleet.nodes {
             for view in node.report.iter().flat_map(|report| &report.views) {
-                let pair = pair(name, &view.source, view.address.as_deref());
+                let pair = pair(name, view);
                 if view.ever || self.worked.contains(&pair) {
                     alive.insert(pair);
                 }
@@ -52,8 +57,8 @@ impl Past {
     }
 
     /// Whether that pair answered once.
-    pub fn worked(&self, node: &str, source: &str, address: Option<&str>) -> bool {
-        self.worked.contains(&pair(node, source, address))
+    pub fn worked(&self, node: &str, view: &View) -> bool {
+        self.worked.contains(&pair(node, view))
     }
 
     /// That node says `yes` to these questions now, in a report first seen at `seen`, and to no other. Gives since when.

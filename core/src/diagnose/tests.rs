@@ -22,6 +22,7 @@ fn fleet(zones: &[&str]) -> Fleet {
     let view = |index: usize| View {
         source: format!("s{index}"),
         address: None,
+        server: None,
         root: format!("s{index}"),
         role: Role::Driver,
         usable: true,
@@ -428,9 +429,28 @@ fn what_worked_before_a_restart_is_remembered() {
     story.look(&later(&well, 0));
     story.look(&later(&dead, 100));
     assert_eq!(story.says(&later(&dead, 200)), [(Kind::SourceDead, source("s1"))]);
-    // Another address is another pair.
+    // Another member of a pool is another server.
     let mut moved = dead.clone();
     each(&mut moved, &[], "s1", |view| view.address = Some("10.9.9.9".into()));
+    story.look(&later(&moved, 300));
+    assert_eq!(story.says(&later(&moved, 400)), []);
+}
+
+#[test]
+fn a_server_is_the_same_at_each_address_of_its_name() {
+    let mut well = fleet(&["a", "a", "b", "b"]);
+    each(&mut well, &[], "s1", |view| view.server = Some(1));
+    let mut moved = well.clone();
+    each(&mut moved, &[], "s1", |view| {
+        (view.usable, view.ever, view.trouble) = (false, false, Some(Trouble::TimedOut));
+        view.address = Some("fd00::9".into());
+    });
+    let mut story = Story::default();
+    story.look(&later(&well, 0));
+    story.look(&later(&moved, 100));
+    assert_eq!(story.says(&later(&moved, 200)), [(Kind::SourceDead, source("s1"))]);
+    // Declared anew with an address that never worked: that is no evidence against it.
+    each(&mut moved, &[], "s1", |view| view.server = Some(2));
     story.look(&later(&moved, 300));
     assert_eq!(story.says(&later(&moved, 400)), []);
 }

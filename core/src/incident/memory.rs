@@ -2,7 +2,7 @@
 
 use super::carry;
 use super::cause::{Cause, Family};
-use super::claims::{is_live, sort};
+use super::claims::{Sorted, is_live, sort};
 use super::record::{Record, State, What};
 use super::retention::{self, Aged};
 use super::severity::Severity;
@@ -112,11 +112,12 @@ impl Memory {
         for moment in &sorted.waiting {
             out.again(*moment, look.now);
         }
+        let adopted = self.adopted(&sorted, &live);
         let mut next: BTreeMap<String, (Record, Option<Told>)> = BTreeMap::new();
         self.opening.retain(|family, _| sorted.claims.contains_key(family));
         let mut used: BTreeSet<&str> = BTreeSet::new();
         for (family, claim) in &sorted.claims {
-            if let Some(name) = live.get(family) {
+            if let Some(name) = live.get(family).or_else(|| adopted.get(family)) {
                 used.insert(name);
                 let Some(record) = kept.get(name).and_then(|one| one.record.clone()) else { continue };
                 next.insert(name.clone(), self.claimed(record, name, look, claim));
@@ -137,7 +138,8 @@ impl Memory {
                 continue;
             };
             // A whole that is only being created is waited for.
-            if let Some(whole) = live.get(whole).filter(|name| next.contains_key(*name)).cloned() {
+            let whole = live.get(whole).or_else(|| adopted.get(whole));
+            if let Some(whole) = whole.filter(|name| next.contains_key(*name)).cloned() {
                 let part = self.join(record, name, &whole, look, &mut next);
                 next.insert(name.clone(), part);
             }
@@ -203,6 +205,27 @@ impl Memory {
             }
         }
         live.into_iter().map(|(family, (_, name))| (family, name.clone())).collect()
+    }
+
+    /// A breach is told before it can be proven whose fault it is. The incident that told it first goes on as that finding's:
+    /// one trouble, one incident.
+    fn adopted(&self, sorted: &Sorted, live: &BTreeMap<Family, String>) -> BTreeMap<Family, String> {
+        let mut first: BTreeMap<&Family, (BootTime, &String)> = BTreeMap::new();
+        for (part, whole) in &sorted.parts {
+            let found = matches!(whole, Family::Found(..)) && sorted.claims.contains_key(whole);
+            if !found || matches!(part, Family::Found(..)) || live.contains_key(whole) {
+                continue;
+            }
+            let Some((name, counting)) =
+                live.get(part).and_then(|name| Some((name, self.counting.get(name)?)))
+            else {
+                continue;
+            };
+            let candidate = (counting.began(), name);
+            let best = first.entry(whole).or_insert(candidate);
+            *best = candidate.min(*best);
+        }
+        first.into_iter().map(|(whole, (_, name))| (whole.clone(), name.clone())).collect()
     }
 
     /// An object that was created for this family and tells nothing yet, by whichever operator.

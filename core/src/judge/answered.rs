@@ -42,7 +42,10 @@ pub fn look(
 ) -> Verdict {
     let clocks = &observation.clocks;
     let (now, limits, rate) = (clocks.boot, &plan.tolerances, plan.tolerances.guaranteed_rate);
-    state.polls.look(associations, now);
+    let server = |seen: &Association| {
+        plan.associations.iter().find(|one| Some(&one.source) == seen.source.as_ref())?.server()
+    };
+    state.polls.look(associations, server, now);
     if let Some(disrupted) = state.disrupted.as_mut().filter(|disrupted| disrupted.since == now) {
         // What came since the last look may be from before the disruption. Counted as fresh it ended a disruption one
         // sample early: True for a second on a clock eight seconds behind (seen in a VM that was paused).
@@ -356,6 +359,7 @@ fn association(
     AssociationVerdict {
         index,
         unanswered: state.polls.unanswered(association),
+        ever: state.polls.ever(association),
         usable: sources::is_usable(association, &state.polls),
         rejected,
         offset: figures.map(|(offset, _)| offset),

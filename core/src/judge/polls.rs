@@ -3,6 +3,10 @@
 //! `reach` lags: after all sources died its third zero came at 8.1 s where sent − valid showed three unanswered
 //! polls at 6.1 s (chronyd 4.3, poll 2 s). So unanswered polls are counted from NTP_DATA's sent and valid
 //! counters. Keyed by address: chronyd's indices move whenever a source is added or deleted.
+//!
+//! chronyd looks for another address of a name whose server went silent, and counts from zero there: that is the same server,
+//! as silent as before until it answers (seen on kind: of a dead server with an IPv4 and an IPv6 address each node said in
+//! turn that it had never answered, so that nothing proved it dead).
 
 use crate::clocks::BootTime;
 use crate::observation::{Association, Packet, PollCounters};
@@ -47,13 +51,19 @@ pub struct Track {
     /// never sent is in no counter (seen on a kind node with an OUTPUT rule: told after 11 polls instead of 5).
     #[serde(default)]
     silent: Nanos,
+    /// [`PlannedAssociation::server`](crate::snapshot::PlannedAssociation::server) of what it is.
+    #[serde(default)]
+    server: Option<u64>,
+    /// That server has answered, here or at another address of its name.
+    #[serde(default)]
+    pub ever: bool,
 }
 
 impl Track {
     fn begin(association: &Association, now: BootTime) -> Self {
         // What was sent before we looked is not held against a source that has answered before.
         let counters = association.counters.unwrap_or_default();
-        let anchor = if counters.valid == 0 { 0 } else { counters.sent };
+        let anchor = if counters.valid == 0 || kissed(association) { 0 } else { counters.sent };
         let unanswered = match association.counters {
             Some(_) => counters.sent.saturating_sub(anchor).saturating_sub(1),
             None => unanswered_by_age(association),
@@ -70,13 +80,24 @@ impl Track {
             floor,
             looked: now,
             silent: Nanos::ZERO,
+            server: None,
+            ever: heard(association),
+        }
+    }
+
+    /// Begins as the same server under another address, or under another association of chronyd's.
+    fn after(self, before: Self) -> Self {
+        if self.ever {
+            self
+        } else {
+            Self { unanswered: self.unanswered.max(before.unanswered), ever: before.ever, ..self }
         }
     }
 
     fn advance(&mut self, association: &Association, now: BootTime) {
         let gained = if let (Some(old), Some(new)) = (self.counters, association.counters) {
             let (sent, valid) = (new.sent - old.sent, new.valid - old.valid);
-            if valid > 0 {
+            if valid > 0 && !kissed(association) {
                 // The order within a look is unknown: what reach shows as lost after the last reply, but
                 // never more than was lost in this look (a source that says leap 3 is valid, with reach 0).
                 let lost = association.reach.trailing_zeros().min(sent.saturating_sub(valid));
@@ -98,6 +119,7 @@ impl Track {
             self.unanswered = unanswered_by_age(association);
             u32::from(association.sample_age.is_some_and(|age| age < now - self.looked))
         };
+        self.ever |= heard(association);
         self.counters = association.counters;
         self.fresh = self.fresh.saturating_add(gained);
         self.watched = self.watched.saturating_add(gained);
@@ -125,6 +147,19 @@ impl Track {
     }
 }
 
+/// It has answered since chronyd has it.
+fn heard(association: &Association) -> bool {
+    let answered =
+        association.packet.is_some() || association.counters.is_some_and(|counters| counters.valid > 0);
+    answered && !kissed(association)
+}
+
+/// The last that came from it was a kiss-o'-death, which is no answer though chronyd counts it as valid (seen on kind with a
+/// source that said RATE: `reaching 4/4`).
+fn kissed(association: &Association) -> bool {
+    association.packet.as_ref().is_some_and(Packet::is_kiss)
+}
+
 /// Without counters (no NTP_DATA) the sample's age tells, at the current poll interval.
 fn unanswered_by_age(association: &Association) -> u32 {
     let interval = Nanos::from_log2_seconds(association.poll).0.max(1);
@@ -137,16 +172,31 @@ pub fn distance(packet: &Packet) -> Nanos {
 }
 
 impl Polls {
-    /// Takes one answer in. Associations that chronyd no longer has are forgotten.
-    pub fn look(&mut self, associations: &[Association], now: BootTime) {
+    /// Takes one answer in. Associations that chronyd no longer has are forgotten, but for those that have only moved.
+    pub fn look(
+        &mut self,
+        associations: &[Association],
+        server: impl Fn(&Association) -> Option<u64>,
+        now: BootTime,
+    ) {
+        let before: BTreeMap<u64, Track> =
+            self.tracks.values().filter_map(|track| Some((track.server?, *track))).collect();
+        let begin = |association: &Association| {
+            let server = server(association);
+            let begun = Track { server, ..Track::begin(association, now) };
+            server.and_then(|server| before.get(&server)).map_or(begun, |before| begun.after(*before))
+        };
         self.tracks.retain(|address, _| associations.iter().any(|known| known.address == Some(*address)));
         for association in associations {
             let Some(address) = association.address else { continue };
             match self.tracks.get_mut(&address) {
-                Some(track) if track.continues(association) => track.advance(association, now),
-                Some(track) => *track = Track::begin(association, now),
+                Some(track) if track.continues(association) => {
+                    track.advance(association, now);
+                    track.server = server(association);
+                }
+                Some(track) => *track = begin(association),
                 None => {
-                    self.tracks.insert(address, Track::begin(association, now));
+                    self.tracks.insert(address, begin(association));
                 }
             }
         }
@@ -182,6 +232,10 @@ impl Polls {
     pub fn unanswered(&self, association: &Association) -> u32 {
         self.of(association).map_or(0, |track| track.unanswered)
     }
+    /// Whether that server has ever answered since chronyd began, whatever its address was.
+    pub fn ever(&self, association: &Association) -> bool {
+        self.of(association).is_some_and(|track| track.ever)
+    }
     /// Whether it has answered lately: fewer than three polls went unanswered.
     pub fn answers(&self, association: &Association) -> bool {
         self.of(association).is_some_and(|track| track.unanswered < UNANSWERED_LIMIT)
@@ -207,7 +261,7 @@ mod tests {
         let mut last = Vec::new();
         for (second, (sent, valid, reach)) in looks.iter().enumerate() {
             last = counted(*sent, *valid, *reach);
-            polls.look(&last, at(i64::try_from(second).unwrap()));
+            polls.look(&last, |_| None, at(i64::try_from(second).unwrap()));
         }
         polls.unanswered(&last[0])
     }
@@ -229,15 +283,15 @@ mod tests {
         let mut last = counted(5, 5, 0xff);
         last[0].poll = 0;
         for second in 0..=4 {
-            polls.look(&last, at(second));
+            polls.look(&last, |_| None, at(second));
         }
         assert_eq!(polls.unanswered(&last[0]), 3, "four seconds of silence at a poll of one second");
         // Stopped for an hour: one poll more at the most, not thousands.
-        polls.look(&last, at(3_604));
+        polls.look(&last, |_| None, at(3_604));
         assert_eq!(polls.unanswered(&last[0]), 4);
         let mut back = counted(6, 6, 0xff);
         back[0].poll = 0;
-        polls.look(&back, at(3_605));
+        polls.look(&back, |_| None, at(3_605));
         assert_eq!(polls.unanswered(&back[0]), 0);
     }
 
@@ -275,16 +329,76 @@ mod tests {
         silent.poll = 1;
         silent.sample_age = Some(Nanos::from_secs(7));
         let mut polls = Polls::default();
-        polls.look(std::slice::from_ref(&silent), at(0));
+        polls.look(std::slice::from_ref(&silent), |_| None, at(0));
         assert_eq!(polls.unanswered(&silent), 3);
     }
 
     #[test]
     fn fresh_counts_from_the_mark() {
         let mut polls = Polls::default();
-        polls.look(&counted(5, 5, 0xff), at(0));
+        polls.look(&counted(5, 5, 0xff), |_| None, at(0));
         polls.expect_fresh();
-        polls.look(&counted(7, 7, 0xff), at(4));
+        polls.look(&counted(7, 7, 0xff), |_| None, at(4));
         assert_eq!(polls.of(&counted(7, 7, 0xff)[0]).unwrap().fresh, 2);
+    }
+
+    /// At this address, with these counters.
+    fn at_address(address: &str, sent: u32, valid: u32) -> Vec<Association> {
+        let mut one = association(address, "a");
+        one.counters = Some(PollCounters { sent, valid, good: valid });
+        one.reach = u8::from(valid > 0);
+        one.packet = one.packet.filter(|_| valid > 0);
+        vec![one]
+    }
+
+    #[test]
+    fn a_silent_server_is_as_silent_at_the_next_address_of_its_name() {
+        let mut polls = Polls::default();
+        let mut look = |seen: Vec<Association>, server: u64, second: i64| {
+            polls.look(&seen, |_| Some(server), at(second));
+            (polls.unanswered(&seen[0]), polls.ever(&seen[0]))
+        };
+        assert_eq!(look(at_address("10.0.0.1", 9, 9), 1, 0), (0, true));
+        assert_eq!(look(at_address("10.0.0.1", 14, 9), 1, 5), (4, true));
+        assert_eq!(look(at_address("fd00::1", 0, 0), 1, 6), (4, true), "chronyd counts from zero");
+        assert_eq!(look(at_address("fd00::1", 2, 0), 1, 8), (4, true));
+        assert_eq!(look(at_address("10.0.0.1", 0, 0), 1, 9), (4, true), "and back again");
+        assert_eq!(look(at_address("10.0.0.1", 1, 1), 1, 10), (0, true));
+        // Declared anew, with another address.
+        assert_eq!(look(at_address("10.0.0.2", 4, 0), 2, 14), (3, false), "it never answered");
+    }
+
+    #[test]
+    fn a_kiss_is_no_answer() {
+        let mut polls = Polls::default();
+        let mut look = |sent: u32, kiss: bool, second: i64| {
+            let mut seen = at_address("10.0.0.1", sent, sent);
+            let packet = seen[0].packet.as_mut().unwrap();
+            if kiss {
+                (packet.stratum, packet.refid) = (0, u32::from_be_bytes(*b"RATE"));
+                seen[0].reach = 0;
+            }
+            polls.look(&seen, |_| Some(1), at(second));
+            (polls.unanswered(&seen[0]), polls.ever(&seen[0]))
+        };
+        assert_eq!(look(9, false, 0), (0, true));
+        assert_eq!(look(14, true, 5), (4, true), "chronyd calls each of them valid");
+        assert_eq!(look(15, false, 6), (0, true));
+        let mut polls = Polls::default();
+        let mut seen = at_address("10.0.0.1", 5, 5);
+        (seen[0].packet.as_mut().unwrap().stratum, seen[0].packet.as_mut().unwrap().refid) =
+            (0, u32::from_be_bytes(*b"DENY"));
+        polls.look(&seen, |_| Some(1), at(0));
+        assert_eq!((polls.unanswered(&seen[0]), polls.ever(&seen[0])), (4, false));
+    }
+
+    #[test]
+    fn another_member_of_a_pool_is_another_server() {
+        let mut polls = Polls::default();
+        polls.look(&at_address("10.0.0.1", 9, 9), |_| None, at(0));
+        polls.look(&at_address("10.0.0.1", 14, 9), |_| None, at(5));
+        let other = at_address("10.0.0.2", 1, 0);
+        polls.look(&other, |_| None, at(6));
+        assert_eq!((polls.unanswered(&other[0]), polls.ever(&other[0])), (0, false));
     }
 }

@@ -105,7 +105,7 @@ mod tests {
         smeared.timescale = Timescale::Smear("google24h".into());
         let all = [good, dead, strange, lost, smeared];
         let mut polls = Polls::default();
-        polls.look(&all, crate::clocks::BootTime(0));
+        polls.look(&all, |_| None, crate::clocks::BootTime(0));
         let views = live(&all, &polls, Nanos::ZERO);
         assert_eq!(views.iter().map(|view| view.index).collect::<Vec<_>>(), [0]);
     }

@@ -17,6 +17,7 @@ fn view(source: &str, offset: Nanos, half: Nanos) -> Seen {
     Seen {
         source: source.to_owned(),
         address: None,
+        server: None,
         root: source.to_owned(),
         role: Role::Voter,
         usable: true,

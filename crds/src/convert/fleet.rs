@@ -142,6 +142,7 @@ fn view(told: &AssociationStatus, planned: &PlannedAssociation) -> Option<View> 
     Some(View {
         source: told.source.clone()?,
         address: told.address.clone(),
+        server: planned.server(),
         root: planned.root_at(address),
         role,
         usable: told.usable,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use meantime_core::conditions::{Conditions, Status};
 use meantime_core::diagnose::fleet::Trouble;
 use meantime_core::fsm::probing::SILENT;
-use meantime_core::observation::{Answer, Association, Observation};
+use meantime_core::observation::{Answer, Association, Observation, Packet};
 use meantime_core::units::Nanos;
 use meantime_core::verdict::{AssociationVerdict, Verdict};
 use std::collections::BTreeMap;
@@ -116,7 +116,7 @@ fn association(seen: &Association, judged: &AssociationVerdict) -> AssociationSt
         usable: judged.usable,
         rejected: judged.rejected,
         unanswered: count(judged.unanswered),
-        reachability: reachability(seen, judged.unanswered),
+        reachability: reachability(seen, judged),
         trouble: None,
         offset_nanoseconds: judged.offset.map(|offset| offset.0),
         uncertainty_nanoseconds: judged.uncertainty.map(|uncertainty| uncertainty.0),
@@ -131,15 +131,17 @@ fn association(seen: &Association, judged: &AssociationVerdict) -> AssociationSt
     }
 }
 
-fn reachability(seen: &Association, unanswered: u32) -> Reachability {
+fn reachability(seen: &Association, judged: &AssociationVerdict) -> Reachability {
     if seen.address.is_none() {
         return Reachability::Unresolved;
     }
-    let ever = seen.packet.is_some() || seen.counters.is_some_and(|counters| counters.valid > 0);
-    match unanswered {
-        0 if ever => Reachability::Answering,
-        _ if !ever => Reachability::NeverAnswered,
-        1..SILENT => Reachability::Losing,
+    // At this address; the server may have answered at another one of its name.
+    let valid = seen.packet.is_some() || seen.counters.is_some_and(|counters| counters.valid > 0);
+    let here = valid && !seen.packet.as_ref().is_some_and(Packet::is_kiss);
+    match judged.unanswered {
+        _ if !here && !judged.ever => Reachability::NeverAnswered,
+        0 if here => Reachability::Answering,
+        0..SILENT => Reachability::Losing,
         _ => Reachability::Silent,
     }
 }

@@ -279,6 +279,8 @@ fn verdict(unanswered: &[u32]) -> Verdict {
     let one = |(index, unanswered): (usize, &u32)| AssociationVerdict {
         index,
         unanswered: *unanswered,
+        // The fourth never did.
+        ever: index != 3,
         usable: *unanswered == 0,
         rejected: false,
         offset: Some(Nanos(-91_000_000)),

@@ -43,6 +43,7 @@ fn scene() -> Scene {
     let judged = vec![AssociationVerdict {
         index: 0,
         unanswered: 0,
+        ever: true,
         usable: true,
         rejected: false,
         offset: Some(Nanos::from_millis(1)),

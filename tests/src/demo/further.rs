@@ -32,8 +32,8 @@ pub fn all(world: &World, addresses: &Addresses) -> Vec<Scene> {
             "reference-age=2h",
             "SourceStale",
         ),
-        blocked_from("b", &b),
-        longer_one_way("b", &b, addresses),
+        blocked_from("a", &a),
+        longer_one_way("a", &a, addresses),
         port_blocked(&last(&b)),
         faulty(&first(&a), addresses),
         two_groups(&a, addresses),
@@ -61,7 +61,7 @@ fn quiet(
         allowed: Box::new(|_, _| false),
         watch_s: 8,
         limit_s: 150,
-        incident: Some(Incident { finding, about }),
+        incident: Some(Incident { finding, about, most: 1 }),
         faulty: None,
         note: None,
     }
@@ -85,13 +85,13 @@ fn of_a_source(
 
 fn blocked_from(zone: &str, nodes: &[String]) -> Scene {
     let block = |cut: bool| {
-        let of = |node: &String| Fault::Block { node: node.clone(), servers: vec!["gps-a"], cut };
+        let of = |node: &String| Fault::Block { node: node.clone(), servers: vec!["gps-b"], cut };
         nodes.iter().map(of).collect()
     };
-    let about = format!("TimeSource/gps-a from {zone}");
+    let about = format!("TimeSource/gps-b from {zone}");
     quiet(
         "o",
-        format!("a firewall of zone {zone} drops what is meant for gps-a"),
+        format!("a firewall of zone {zone} drops what is meant for gps-b"),
         "SourceUnreachableFromEgress",
         about,
         [block(true), block(false)],
@@ -106,12 +106,12 @@ fn for_nodes(servers: &[&'static str], nodes: &[String], addresses: &Addresses, 
 }
 
 fn longer_one_way(zone: &str, nodes: &[String], addresses: &Addresses) -> Scene {
-    let set = |span: &str| for_nodes(&["gps-b"], nodes, addresses, &format!("asymmetry={span}"));
+    let set = |span: &str| for_nodes(&["campus-2"], nodes, addresses, &format!("asymmetry={span}"));
     quiet(
         "r",
-        format!("the way from zone {zone} to gps-b is 200 ms longer than the way back"),
+        format!("the way from zone {zone} to campus-2 is 200 ms longer than the way back"),
         "PathAsymmetric",
-        format!("TimeSource/gps-b from {zone}"),
+        format!("TimeSource/campus-2 from {zone}"),
         [set("200ms"), set("0s")],
     )
 }
@@ -173,6 +173,8 @@ fn two_groups(nodes: &[String], addresses: &Addresses) -> Scene {
         expected: "one incident ClockGroupsDisagree, no node is called faulty; conditions change on those nodes alone".into(),
         allowed: Box::new(move |node, _| inside.iter().any(|one| one == node)),
         watch_s: 40,
+        // Each node's breach is told before it is proven that they are one trouble.
+        incident: Some(Incident { finding: "ClockGroupsDisagree", about: "Cluster".into(), most: nodes.len() }),
         ..quiet(
             "s",
             format!("the clocks of {} agree with each other, and not with all others: 120 ms", nodes.join(", ")),

@@ -49,12 +49,14 @@ pub struct Incident {
     pub finding: &'static str,
     /// Whose trouble it is.
     pub about: String,
+    /// So many may stand until they are proven to be one.
+    pub most: usize,
 }
 
 impl Incident {
     /// It is open, and it is the only one.
     pub fn open(&self, before: &World, now: &World) -> Result<String, String> {
-        match now.new_incidents(before).as_slice() {
+        match now.whole_incidents(before).as_slice() {
             [(_, seen)]
                 if seen.finding == self.finding && seen.about == self.about && seen.state == "Open" =>
             {
@@ -63,10 +65,10 @@ impl Incident {
             other => Err(format!("not one open incident {} of {}: {other:?}", self.finding, self.about)),
         }
     }
-    /// No more than one was opened, whatever its word is by now.
+    /// No more than that were opened, whatever their word is by now.
     pub fn only(&self, before: &World, now: &World) -> Result<(), String> {
-        let new = now.new_incidents(before);
-        if new.len() > 1 { Err(format!("{} incidents, not one: {new:?}", new.len())) } else { Ok(()) }
+        let new = now.whole_incidents(before);
+        if new.len() > self.most { Err(format!("{} incidents, not one: {new:?}", new.len())) } else { Ok(()) }
     }
 }
 
@@ -164,7 +166,7 @@ fn one_source_lies(total: usize) -> Scene {
         allowed: Box::new(|_, _| false),
         watch_s: 5,
         limit_s: 60,
-        incident: Some(Incident { finding: "SourceLying", about: "TimeSource/gps-b".into() }),
+        incident: Some(Incident { finding: "SourceLying", about: "TimeSource/gps-b".into(), most: 1 }),
         faulty: None,
         note: None,
     }
@@ -200,7 +202,7 @@ fn zone_cut(world: &World) -> Scene {
         allowed: Box::new(|_, _| false),
         watch_s: 12,
         limit_s: 120,
-        incident: Some(Incident { finding: "ZoneCut", about: format!("Zone/{ZONE}") }),
+        incident: Some(Incident { finding: "ZoneCut", about: format!("Zone/{ZONE}"), most: 1 }),
         faulty: None,
         note: Some(
             "i, j: told late by design: that others still hear what these do not is only proven once they would have told of \
@@ -236,7 +238,7 @@ fn node_isolated(world: &World) -> Scene {
         }),
         watch_s: 10,
         limit_s: 150,
-        incident: Some(Incident { finding: "NodeIsolated", about: format!("Node/{victim}") }),
+        incident: Some(Incident { finding: "NodeIsolated", about: format!("Node/{victim}"), most: 1 }),
         faulty: None,
         note: None,
     }

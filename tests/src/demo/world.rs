@@ -225,6 +225,10 @@ impl World {
         let all = self.incidents.iter().map(|(name, seen)| (name.as_str(), seen));
         all.filter(|(name, seen)| known(name).is_none_or(|relapses| seen.relapses > relapses)).collect()
     }
+    /// … those of them that are no part of another one.
+    pub fn whole_incidents(&self, before: &World) -> Vec<(&str, &IncidentSeen)> {
+        self.new_incidents(before).into_iter().filter(|(_, seen)| seen.part_of.is_none()).collect()
+    }
     /// Why this world is not clear: empty when every node has all six conditions in their healthy state and is driven as
     /// planned, and every source is reached by all who use it and rejected by none.
     pub fn trouble(&self) -> Vec<String> {

@@ -87,6 +87,7 @@ impl Scene {
                 .map(|(index, offset)| AssociationVerdict {
                     index,
                     unanswered: 0,
+                    ever: true,
                     usable: self.usable[index],
                     rejected: false,
                     offset: *offset,

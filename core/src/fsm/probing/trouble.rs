@@ -12,7 +12,7 @@ use super::{KissKind, Miss, State};
 use crate::clocks::BootTime;
 use crate::diagnose::fleet::Trouble;
 use crate::fsm::failover::{Doubt, sight};
-use crate::observation::{Answer, Observation};
+use crate::observation::{Answer, Observation, Packet};
 use crate::snapshot::NodePlan;
 use crate::units::Nanos;
 use crate::verdict::Verdict;
@@ -28,6 +28,8 @@ const HOLD: Nanos = Nanos::from_secs(120);
 pub struct Known {
     /// It has an address.
     pub resolved: bool,
+    /// The last that chronyd had from it was a kiss-o'-death.
+    pub kissed: bool,
     /// Polls in a row without a valid reply, by chronyd's own counters.
     pub unanswered: u32,
     /// What its last packet says against it.
@@ -43,7 +45,10 @@ pub fn trouble(known: &Known) -> Option<Trouble> {
         return Some(Trouble::Unresolved);
     }
     match (known.unanswered, known.doubt) {
+        (SILENT.., _) if known.kissed => Some(Trouble::Kissed),
         (SILENT.., _) => Some(known.silence),
+        // One kiss is no news, and no word of the source about its time.
+        (_, _) if known.kissed => None,
         (_, Some(Doubt::Stale)) => Some(Trouble::Stale),
         (_, Some(Doubt::Unsynchronised)) => Some(Trouble::Unsynchronised),
         (_, None) => None,
@@ -62,6 +67,7 @@ pub fn troubles(
         let seen = associations.get(judged.index)?;
         let known = Known {
             resolved: seen.address.is_some(),
+            kissed: seen.packet.as_ref().is_some_and(Packet::is_kiss),
             unanswered: judged.unanswered,
             doubt: sight::doubted(seen, judged, &observation.clocks, &plan.failover),
             silence: seen.address.map_or(Trouble::TimedOut, |address| probing.silence(address)),

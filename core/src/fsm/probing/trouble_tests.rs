@@ -34,7 +34,23 @@ fn one_word_for_what_is_known(
     #[case] doubt: Option<Doubt>,
     #[case] word: Option<Trouble>,
 ) {
-    assert_eq!(trouble(&Known { resolved, unanswered, doubt, silence: Trouble::Refused }), word);
+    assert_eq!(
+        trouble(&Known { resolved, kissed: false, unanswered, doubt, silence: Trouble::Refused }),
+        word
+    );
+}
+
+#[test]
+fn a_kiss_is_told_when_three_polls_had_no_answer_and_is_no_word_about_the_time() {
+    let after = |unanswered| Known {
+        resolved: true,
+        kissed: true,
+        unanswered,
+        doubt: Some(Doubt::Unsynchronised),
+        silence: Trouble::TimedOut,
+    };
+    assert_eq!(trouble(&after(1)), None);
+    assert_eq!(trouble(&after(3)), Some(Trouble::Kissed));
 }
 
 #[rstest]
@@ -169,6 +185,7 @@ impl Scene {
         let judged = |(index, unanswered): (usize, &u32)| AssociationVerdict {
             index,
             unanswered: *unanswered,
+            ever: true,
             usable: false,
             rejected: false,
             offset: Some(Nanos::ZERO),

@@ -55,6 +55,7 @@ fn works() -> View {
     View {
         source: "a".into(),
         address: None,
+        server: Some(meantime_core::hash::fnv(b"a\x0010.0.0.1\x00123")),
         root: "a".into(),
         role: CoreRole::Driver,
         usable: true,
