@@ -2,8 +2,6 @@
 //! ARCHITECTURE are short, examples are what they say.
 
 use meantime_core::conditions::{ConditionKind, Reason};
-use meantime_operator::conditions::NodeCondition;
-use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -97,64 +95,5 @@ fn each_walk_of_the_architecture_takes_fewer_than_ten_files() {
             .filter(|link| Path::new(link).extension().is_some_and(|ending| ending == "rs"))
             .collect();
         assert!((4..10).contains(&files.len()), "{} files: {files:?}", files.len());
-    }
-}
-
-/// The one object of a file of examples/remediation.
-fn robot(path: &Path) -> Value {
-    serde_yaml::from_str(&fs::read_to_string(path).unwrap())
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-#[test]
-fn robots_are_given_what_is_proven() {
-    let files: Vec<PathBuf> =
-        tracked(".yaml").into_iter().filter(|path| path.parent().unwrap().ends_with("remediation")).collect();
-    assert!(files.len() >= 4, "{files:?}");
-    let chart = fs::read_to_string(top().join("charts/meantime/values.yaml")).unwrap();
-    let chart: Value = serde_yaml::from_str(&chart).unwrap();
-    let faulty = NodeCondition::ClockFaulty.node_type();
-    for path in &files {
-        let (object, name) = (robot(path), path.display());
-        let spec = &object["spec"];
-        match object["kind"].as_str().unwrap() {
-            // Only the gate, which looks once, may ask for TimeSynchronized. What looks always sees Unknown as trouble, on a
-            // whole fleet at once: nothing but a preference of the scheduler may hang on that.
-            "NodeReadinessRule" => {
-                let gate = spec["enforcementMode"] == "bootstrap-only";
-                let wanted = if gate {
-                    let kind = NodeCondition::Agents(ConditionKind::TimeSynchronized).node_type();
-                    json!([{"type": kind, "requiredStatus": "True"}])
-                } else {
-                    json!([{"type": faulty, "requiredStatus": "False", "defaultStatus": "False"}])
-                };
-                assert_eq!(spec["conditions"], wanted, "{name}");
-                let effect = if gate { "NoSchedule" } else { "PreferNoSchedule" };
-                assert_eq!(spec["taint"]["effect"], effect, "{name}");
-                if gate {
-                    let key = &spec["taint"]["key"];
-                    let ours = chart["operator"]["tolerations"].as_array().unwrap();
-                    assert!(
-                        ours.iter().any(|one| one["key"] == *key),
-                        "{name} keeps our operator out: {key}"
-                    );
-                }
-            }
-            "NodeHealthCheck" => {
-                let wanted = json!([{"type": faulty, "status": "True", "duration": "10m"}]);
-                assert_eq!(spec["unhealthyConditions"], wanted, "{name}");
-                assert_eq!(spec["maxUnhealthy"], 1, "{name}");
-                assert!(
-                    !spec["pauseRequests"].as_array().unwrap().is_empty(),
-                    "{name} acts when it is applied"
-                );
-            }
-            "MachineHealthCheck" => {
-                let wanted = json!([{"type": faulty, "status": "True", "timeoutSeconds": 600}]);
-                assert_eq!(spec["checks"]["unhealthyNodeConditions"], wanted, "{name}");
-                assert_eq!(spec["remediation"]["triggerIf"]["unhealthyLessThanOrEqualTo"], 1, "{name}");
-            }
-            kind => panic!("{name}: nobody has thought about a {kind}"),
-        }
     }
 }

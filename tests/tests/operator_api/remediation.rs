@@ -5,7 +5,7 @@
 //! NodeHealthCheck and MachineHealthCheck as their projects publish them. Neither comes with Go modules that tests could build
 //! from, so these two are `#[ignore]`d and in no layer; without the folder they fail:
 //! `MEANTIME_REMEDIATION=FOLDER cargo test -p meantime-tests --test operator_api remediation -- --ignored --nocapture`.
-//! That the examples name our conditions, and the right ones, is held in `tests/docs.rs`, in every run.
+//! That the examples name our conditions, and the right ones, is held in the operator's `conditions/robots.rs`, in every run.
 
 use crate::harness::{Cluster, Operator, stays, until};
 use kube::api::{Patch, PatchParams};
