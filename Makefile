@@ -15,7 +15,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
 .PHONY: demo
-demo: ## the main job on a real kind cluster: five kinds of trouble, each told truthfully
+demo: ## the main job on a real kind cluster: trouble of ten kinds, each told truthfully
 	tests/demo/run
 
 .PHONY: test

@@ -201,4 +201,6 @@ pub fn heartbeat_phase(node: &str) -> Nanos {
 }
 
 #[cfg(test)]
+mod robots;
+#[cfg(test)]
 mod tests;

@@ -8,4 +8,5 @@ mod harness;
 mod incidents;
 mod keys;
 mod leaders;
+mod remediation;
 mod undo;
