@@ -37,7 +37,7 @@ test-vm: ## real clocks, in a micro-VM: step, slew, pause, lie
 	tests/run-layers vm
 test-chart: ## the Helm chart: lint, schema, rendered objects; the alerts' rules
 	tests/run-layers chart
-test-kind: ## the demo's scenes, tokens, outage, upgrade and uninstall on a kind cluster
+test-kind: ## the demo's scenes, tokens, outage, upgrade, names, alerts and uninstall on a kind cluster
 	tests/run-layers kind
 
 .PHONY: test-long

@@ -147,7 +147,7 @@ pub struct Transition {
 pub enum Change {
     /// Nothing.
     Nothing,
-    /// All five, with lastTransitionTime each; and what changed by it (empty = a heartbeat).
+    /// All six, with lastTransitionTime each; and what changed by it (empty = a heartbeat).
     Set {
         /// In writing order: kind, what it says, since when.
         conditions: Vec<(NodeCondition, Told, Timestamp)>,

@@ -48,13 +48,13 @@ pub enum Write {
         /// Its uid: another object of that name is not meant.
         uid: String,
     },
-    /// All five conditions of a Node.
+    /// All six conditions of a Node.
     Conditions {
         /// Node.
         node: String,
         /// Its uid.
         uid: String,
-        /// All five in order: kind, what it says, since when.
+        /// All six in order: kind, what it says, since when.
         conditions: Vec<(NodeCondition, Told, Timestamp)>,
     },
     /// None of our conditions on a Node.
