@@ -9,7 +9,7 @@ use super::interval::Interval;
 use super::message::{Scene, Warnings};
 use super::sources::{self, Voters};
 use super::view::{self, View};
-use super::{Circumstances, Figures, JudgeState, holdover, warnings};
+use super::{Circumstances, Figures, JudgeState, holdover, leap, warnings};
 use crate::chrony::Letter;
 use crate::clocks::BootTime;
 use crate::conditions::{Conditions, Judgement, Reason, Status};
@@ -70,6 +70,7 @@ pub fn look(
         state.disrupted = None;
     }
     let settled = state.startup == Startup::Running && state.disrupted.is_none();
+    state.leap.hear(leap::announced(tracking, associations, &state.polls, &voters), reference, now);
 
     // The reference against our oscillator.
     let stepped = state.clocks.and_then(|before| disruption::stepped(&before, clocks, observation.profile));
@@ -88,9 +89,12 @@ pub fn look(
             profile: observation.profile,
             stamp: Stamp::of(tracking),
             majority: voters.usable >= voters.majority,
+            leap: state.leap.open(),
         };
         match state.baselines.look(&look, rate) {
-            Outcome::Quiet => {}
+            Outcome::Quiet if look.majority && !state.contradicted() => state.leap.fits(look.stamp, now),
+            Outcome::Quiet | Outcome::Leaping => {}
+            Outcome::Leapt => state.leap.settle(),
             Outcome::Latched => state.polls.watch_from_here(),
             Outcome::Moved(by) => residual = residual + by,
         }
@@ -167,6 +171,9 @@ pub fn look(
     }
     if let (true, None, Some(bound), Some(good)) = (carried, gap, figures.bound, &mut state.good) {
         good.widen(bound);
+    }
+    if let (Some(missed), Some(bound)) = (state.leap.missed(clocks), &mut figures.bound) {
+        *bound = bound.wider(missed);
     }
 
     // The words.

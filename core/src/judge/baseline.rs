@@ -145,6 +145,12 @@ pub fn is_steady(last_offset: Nanos, width: Nanos) -> bool {
     last_offset.abs() <= width + STEADY
 }
 
+/// Whether chronyd's regression, on its way over a jump of `by`, may be at `gap` (± `limit`).
+fn is_between(gap: Nanos, by: Nanos, limit: Nanos) -> bool {
+    let way = Interval { low: by.min(Nanos::ZERO), high: by.max(Nanos::ZERO) };
+    way.overlaps(Interval::around(gap, limit))
+}
+
 /// One good answer of chronyd, as far as the baseline needs it.
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
@@ -166,6 +172,8 @@ pub struct Look {
     pub stamp: Stamp,
     /// Whether a majority of the voters is usable.
     pub majority: bool,
+    /// R may go away by this, once: a leap second was announced (see [`super::leap`]).
+    pub leap: Option<Nanos>,
 }
 
 /// What a look did.
@@ -177,6 +185,10 @@ pub enum Outcome {
     Latched,
     /// Our own clock was moved by this much, and chronyd has not noticed yet.
     Moved(Nanos),
+    /// R is on its way over the leap second.
+    Leaping,
+    /// R has made the leap second: the baseline went with it.
+    Leapt,
 }
 
 impl Baselines {
@@ -210,9 +222,16 @@ impl Baselines {
             } else if self.fitted == Some(look.stamp) {
                 self.moved = Some((gap, CATCHING_UP));
                 outcome = Outcome::Moved(gap);
+            } else if let Some(by) = look.leap.filter(|by| is_between(gap, *by, limit)) {
+                if (gap - by).abs() <= limit {
+                    self.shift(by);
+                    self.fits(look);
+                    outcome = Outcome::Leapt;
+                } else {
+                    outcome = Outcome::Leaping;
+                }
             } else if let Some((_, left)) = self.moved.filter(|(by, left)| {
-                let between = Interval { low: (*by).min(Nanos::ZERO), high: (*by).max(Nanos::ZERO) };
-                *left > 0 && between.overlaps(Interval::around(gap, limit))
+                *left > 0 && is_between(gap, *by, limit)
             }) {
                 self.moved = self.moved.map(|(by, _)| (by, left - u32::from(updated)));
                 outcome = Outcome::Moved(gap);
@@ -227,6 +246,14 @@ impl Baselines {
             self.build(look, point, rate);
         }
         outcome
+    }
+
+    /// CLOCK_REALTIME, or the reference, made a leap second of `by`: what is kept of the reference goes with it.
+    pub fn shift(&mut self, by: Nanos) {
+        let kept = [self.baseline.as_mut().map(|kept| &mut kept.point), self.origin.as_mut(), self.last.as_mut()];
+        for point in kept.into_iter().flatten() {
+            point.reference = point.reference + by;
+        }
     }
 
     /// CLOCK_REALTIME went `by` beyond the oscillator since the last look, faster than chronyd moves it: somebody
