@@ -31,6 +31,11 @@ const SAMPLES_TO_AGREE: u32 = 8;
 /// dissenter.
 const ROOTS_TO_DECIDE: u32 = 2;
 
+/// The hardware clock tells whole seconds: less, it may only be found to have moved by many looks.
+const RTC_GRAIN: Nanos = Nanos::from_millis(1_100);
+/// It has moved for sure by more than this: reading it and the other clocks is not one instant.
+const SURELY: Nanos = Nanos::from_millis(100);
+
 /// Judges it.
 pub fn look(
     state: &mut JudgeState,
@@ -309,13 +314,10 @@ fn decide(
         return Decision::Open;
     }
     let small = state.baselines.weight().is_some_and(|weight| weight <= limits.max_offset);
-    let rtc = state.baselines.rtc_moved(&observation.clocks);
-    if let Some(moved) = rtc.filter(|_| !small) {
+    let rtc = state.baselines.rtc_moved(&observation.clocks).filter(|_| !small);
+    if let Some(decided) = rtc.and_then(|moved| witnessed(moved, gap)) {
         state.baselines.close();
-        // Whole seconds: the hardware clock moved for sure only beyond its grain, and it must tell the same story.
-        let surely = moved.abs() > Nanos::SECOND + Nanos::from_millis(100);
-        let ours = surely && (moved - gap).abs() <= Nanos::SECOND;
-        return if ours { Decision::Ours(Cause::Paused(moved)) } else { Decision::SourcesMoved };
+        return decided;
     }
     let track = |view: &View<'_>| state.polls.of(&associations[view.index]);
     let watched =
@@ -328,10 +330,13 @@ fn decide(
         Agreement::Group(group)
             if !stays && group.roots >= ROOTS_TO_DECIDE && (0..views.len()).all(|at| group.has(at)) =>
         {
-            if small {
-                Decision::Harmless
-            } else {
-                Decision::Ours(Cause::ViewsMoved(gap))
+            match rtc {
+                _ if small => Decision::Harmless,
+                // More looks tell more.
+                Some(_) if gap.abs() <= RTC_GRAIN && !watched(SAMPLES_TO_AGREE) => return Decision::Open,
+                // It did not move by a whole second, nor is it known to have moved by less: DESIGN takes its side.
+                Some(_) if gap.abs() <= RTC_GRAIN => Decision::SourcesMoved,
+                Some(_) | None => Decision::Ours(Cause::ViewsMoved(gap)),
             }
         }
         Agreement::Group(_) | Agreement::Nobody | Agreement::Tied if !stays && !watched(SAMPLES_TO_AGREE) => {
@@ -341,6 +346,19 @@ fn decide(
     };
     state.baselines.close();
     decision
+}
+
+/// What the hardware clock, which went beyond the oscillator by `moved`, says of a reference that is `gap` away; none = it
+/// can't tell. chronyd may still be on its way over the jump: from nothing to half as much again.
+fn witnessed(moved: Interval, gap: Nanos) -> Option<Decision> {
+    let reach = |end: Nanos| end.scaled(3, 2);
+    let way = Interval { low: reach(moved.low.min(Nanos::ZERO)), high: reach(moved.high.max(Nanos::ZERO)) };
+    let stood_still = moved.distance(Interval::around(Nanos::ZERO, SURELY)) > Nanos::ZERO;
+    match (way.low <= gap && gap <= way.high, stood_still) {
+        (false, _) => Some(Decision::SourcesMoved),
+        (true, true) => Some(Decision::Ours(Cause::Paused(moved.middle()))),
+        (true, false) => None,
+    }
 }
 
 /// The one of larger size.

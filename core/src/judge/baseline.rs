@@ -23,6 +23,7 @@
 //!   tell when the latch fell, or to a quarter of the largest gap): growth alone would overlap in time.
 
 use super::bound::Stamp;
+use super::hardware::Hardware;
 use super::interval::Interval;
 use crate::clocks::{BootTime, ClockReading, RawTime, WallTime};
 use crate::observation::{ClockProfile, Tracking};
@@ -117,6 +118,8 @@ pub struct Baselines {
     forgiven: Option<(Nanos, BootTime)>,
     /// What the last good answer said.
     last: Option<Point>,
+    /// The hardware clock beside the reference.
+    hardware: Hardware,
     /// The last update that was looked at.
     seen: Option<Stamp>,
     /// The last update that fitted.
@@ -217,6 +220,7 @@ impl Baselines {
                     self.updates = 0;
                 }
             } else if gap.abs() <= limit {
+                self.hardware.calm(point.rtc, point.reference, point.raw, updated);
                 self.fits(look);
                 self.moved = None;
             } else if self.fitted == Some(look.stamp) {
@@ -230,9 +234,9 @@ impl Baselines {
                 } else {
                     outcome = Outcome::Leaping;
                 }
-            } else if let Some((_, left)) = self.moved.filter(|(by, left)| {
-                *left > 0 && is_between(gap, *by, limit)
-            }) {
+            } else if let Some((_, left)) =
+                self.moved.filter(|(by, left)| *left > 0 && is_between(gap, *by, limit))
+            {
                 self.moved = self.moved.map(|(by, _)| (by, left - u32::from(updated)));
                 outcome = Outcome::Moved(gap);
             } else {
@@ -250,10 +254,14 @@ impl Baselines {
 
     /// CLOCK_REALTIME, or the reference, made a leap second of `by`: what is kept of the reference goes with it.
     pub fn shift(&mut self, by: Nanos) {
-        let kept = [self.baseline.as_mut().map(|kept| &mut kept.point), self.origin.as_mut(), self.last.as_mut()];
+        let kept =
+            [self.baseline.as_mut().map(|kept| &mut kept.point), self.origin.as_mut(), self.last.as_mut()];
         for point in kept.into_iter().flatten() {
             point.reference = point.reference + by;
+            // The hardware clock follows when the kernel sets it.
+            point.rtc = None;
         }
+        self.hardware.forget();
     }
 
     /// CLOCK_REALTIME went `by` beyond the oscillator since the last look, faster than chronyd moves it: somebody
@@ -397,11 +405,12 @@ impl Baselines {
             latch.open = false;
         }
     }
-    /// How far the hardware clock went beyond the oscillator since the baseline (± 1 s: whole seconds); none where
-    /// it can't be read.
-    pub fn rtc_moved(&self, clocks: &ClockReading) -> Option<Nanos> {
+    /// Between which limits the hardware clock went beyond the oscillator since the reference moved; none where it can't be
+    /// asked.
+    pub fn rtc_moved(&mut self, clocks: &ClockReading) -> Option<Interval> {
         let baseline = self.baseline?;
-        let (then, now) = (baseline.point.rtc?, clocks.rtc?);
-        Some((now - then) - (baseline.expects(clocks.raw) - baseline.point.reference))
+        let point = &baseline.point;
+        let origin = point.rtc.map(|rtc| (rtc, point.reference, point.raw));
+        self.hardware.moved(clocks.rtc, baseline.expects(clocks.raw), clocks.raw, origin)
     }
 }

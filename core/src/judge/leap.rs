@@ -21,7 +21,7 @@ use super::bound::{Reference, Stamp};
 use super::polls::Polls;
 use super::sources::{Voters, is_voter};
 use crate::clocks::{BootTime, ClockReading, WallTime};
-use crate::observation::{Association, Leap as Word, Tracking};
+use crate::observation::{self, Association, Tracking};
 use crate::source::Timescale;
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};
@@ -41,11 +41,19 @@ const PATIENCE: Nanos = Nanos::from_secs(3_600);
 /// Updates after it that fit: the reference has said what it had to say.
 const UPDATES: u32 = 3;
 
-/// Somebody who counts announced it.
+/// What somebody who counts announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Announced {
+pub struct Word {
     /// What CLOCK_REALTIME is to be stepped by: −1 s (inserted) or +1 s (deleted).
     by: Nanos,
+    /// chronyd says so itself: where it steers, it has armed the kernel.
+    chronyd: bool,
+}
+
+/// An announcement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Announced {
+    word: Word,
     /// Last heard.
     heard: BootTime,
 }
@@ -53,7 +61,7 @@ struct Announced {
 /// Its midnight has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Due {
-    by: Nanos,
+    word: Word,
     midnight: WallTime,
     /// The look that saw midnight come.
     since: BootTime,
@@ -81,11 +89,12 @@ pub fn announced(
     associations: &[Association],
     polls: &Polls,
     voters: &Voters,
-) -> Option<Nanos> {
+) -> Option<Word> {
+    use observation::Leap::{Delete, Insert, Normal, Unsynchronised};
     if associations.iter().any(|one| is_voter(one) && one.timescale != Timescale::Utc) {
         return None;
     }
-    let says = |word: Word| {
+    let says = |word: observation::Leap| {
         let votes = |one: &&Association| {
             is_voter(one)
                 && polls.answers(one)
@@ -94,25 +103,26 @@ pub fn announced(
         };
         associations.iter().filter(votes).count() >= voters.majority as usize
     };
-    match tracking.leap {
-        Word::Insert => Some(-Nanos::SECOND),
-        Word::Delete => Some(Nanos::SECOND),
-        Word::Normal | Word::Unsynchronised if says(Word::Insert) => Some(-Nanos::SECOND),
-        Word::Normal | Word::Unsynchronised if says(Word::Delete) => Some(Nanos::SECOND),
-        Word::Normal | Word::Unsynchronised => None,
-    }
+    let (by, chronyd) = match tracking.leap {
+        Insert => (-Nanos::SECOND, true),
+        Delete => (Nanos::SECOND, true),
+        Normal | Unsynchronised if says(Insert) => (-Nanos::SECOND, false),
+        Normal | Unsynchronised if says(Delete) => (Nanos::SECOND, false),
+        Normal | Unsynchronised => return None,
+    };
+    Some(Word { by, chronyd })
 }
 
 impl Leap {
     /// Takes in what is announced now. Without a reference nothing is known: then the last word stays, for a day.
-    pub fn hear(&mut self, announced: Option<Nanos>, reference: Reference, now: BootTime) {
+    pub fn hear(&mut self, announced: Option<Word>, reference: Reference, now: BootTime) {
         if self.due.is_some() {
             // Sources and chronyd take it back after midnight, each in its own time.
             self.announced = None;
             return;
         }
         match announced {
-            Some(by) => self.announced = Some(Announced { by, heard: now }),
+            Some(word) => self.announced = Some(Announced { word, heard: now }),
             None if reference == Reference::Good => self.announced = None,
             None => self.announced = self.announced.filter(|known| now - known.heard < FRESH),
         }
@@ -124,28 +134,27 @@ impl Leap {
             self.due = None;
         }
         let announced = self.announced.filter(|known| before.boot - known.heard < FRESH);
-        if let (None, Some(Announced { by, .. })) = (self.due, announced)
+        if let (None, Some(Announced { word, .. })) = (self.due, announced)
             && let Some(midnight) = end_of_month(before.wall - NEAR).filter(|end| *end <= now.wall + NEAR)
         {
             let since = now.boot;
-            let due =
-                Due { by, midnight, since, stepped: false, settled: false, updates: 0, stamp: None };
+            let due = Due { word, midnight, since, stepped: false, settled: false, updates: 0, stamp: None };
             (self.due, self.announced) = (Some(due), None);
         }
         let due = self.due.as_mut()?;
         // No slew changes the difference of these two: only a step does.
         let moved = (now.wall - before.wall) - (now.boot - before.boot);
         let spans = before.wall - NEAR <= due.midnight && due.midnight <= now.wall + NEAR;
-        let done = !due.stepped && spans && (moved - due.by).abs() <= EXACT;
+        let done = !due.stepped && spans && (moved - due.word.by).abs() <= EXACT;
         due.stepped |= done;
-        done.then_some(due.by)
+        done.then_some(due.word.by)
     }
 
     /// The step that the reference may still make against where it is expected: the announced one, or (once this clock
     /// has made it) the way back.
     pub fn open(&self) -> Option<Nanos> {
         let due = self.due.filter(|due| !due.settled)?;
-        Some(if due.stepped { -due.by } else { due.by })
+        Some(if due.stepped { -due.word.by } else { due.word.by })
     }
 
     /// The reference has made that step.
@@ -166,10 +175,11 @@ impl Leap {
         due.settled = due.updates >= UPDATES;
     }
 
-    /// By how much this clock may be wrong because it did not make a step that was announced.
+    /// By how much this clock may be wrong because it did not make a step that chronyd had announced.
     pub fn missed(&self, now: &ClockReading) -> Option<Nanos> {
-        let due = self.due.filter(|due| !due.settled && !due.stepped && now.wall > due.midnight + NEAR)?;
-        Some(due.by.abs())
+        let open = |due: &Due| due.word.chronyd && !due.settled && !due.stepped;
+        let due = self.due.filter(|due| open(due) && now.wall > due.midnight + NEAR)?;
+        Some(due.word.by.abs())
     }
 
     /// Whether the old words stand: it is now, and no measurement tells anything.
@@ -243,7 +253,7 @@ mod tests {
     }
     fn heard(by: Nanos) -> Leap {
         let mut leap = Leap::default();
-        leap.hear(Some(by), Reference::Good, look(-60_000, 0).boot);
+        leap.hear(Some(Word { by, chronyd: true }), Reference::Good, look(-60_000, 0).boot);
         leap
     }
     const INSERT: Nanos = Nanos::from_secs(-1);
@@ -278,7 +288,11 @@ mod tests {
         assert_eq!(leap.pass(&c, &look(-800, 61_200)), None, "a second one is somebody's step");
         let mut leap = heard(INSERT);
         assert_eq!(leap.pass(&a, &look(3_000, 63_000)), None);
-        assert_eq!(leap.pass(&look(3_000, 63_000), &look(6_000, 67_000)), None, "too late to be the kernel's");
+        assert_eq!(
+            leap.pass(&look(3_000, 63_000), &look(6_000, 67_000)),
+            None,
+            "too late to be the kernel's"
+        );
         assert_eq!(leap.missed(&look(6_000, 67_000)), Some(Nanos::SECOND));
     }
 
@@ -292,7 +306,8 @@ mod tests {
         leap.hear(None, Reference::Good, look(-8_000, 52_000).boot);
         assert_eq!(step(&mut leap), None);
         let mut leap = Leap::default();
-        leap.hear(Some(INSERT), Reference::Good, look(0, 56_000 - 86_400_000).boot);
+        let word = Word { by: INSERT, chronyd: true };
+        leap.hear(Some(word), Reference::Good, look(0, 56_000 - 86_400_000).boot);
         assert_eq!(step(&mut leap), None, "heard a day ago");
     }
 
@@ -333,11 +348,12 @@ mod tests {
         assert_eq!(may_have_been(moved, WallTime((MIDNIGHT + seconds) * SECOND)), may);
     }
 
-    fn says(count: usize, of: usize, smeared: bool, own: Word) -> Option<Nanos> {
+    fn says(count: usize, of: usize, smeared: bool, own: observation::Leap) -> Option<Word> {
         let all: Vec<Association> = (0..of)
             .map(|index| {
                 let mut one = association(&format!("10.0.0.{}", index + 1), &format!("s{index}"));
-                one.packet.as_mut().unwrap().leap = if index < count { Word::Insert } else { Word::Normal };
+                let word = if index < count { observation::Leap::Insert } else { observation::Leap::Normal };
+                one.packet.as_mut().unwrap().leap = word;
                 if smeared {
                     one.timescale = Timescale::Smear("google24h".into());
                 }
@@ -353,18 +369,18 @@ mod tests {
     }
 
     #[rstest]
-    #[case::one_of_four(1, 4, Word::Normal, None)]
-    #[case::half(2, 4, Word::Normal, None)]
-    #[case::most(3, 4, Word::Normal, Some(INSERT))]
-    #[case::chronyd_itself(0, 4, Word::Insert, Some(INSERT))]
-    #[case::chronyd_knows_of_a_deletion(4, 4, Word::Delete, Some(DELETE))]
+    #[case::one_of_four(1, 4, observation::Leap::Normal, None)]
+    #[case::half(2, 4, observation::Leap::Normal, None)]
+    #[case::most(3, 4, observation::Leap::Normal, Some((INSERT, false)))]
+    #[case::chronyd_itself(0, 4, observation::Leap::Insert, Some((INSERT, true)))]
+    #[case::chronyd_knows_of_a_deletion(4, 4, observation::Leap::Delete, Some((DELETE, true)))]
     fn a_majority_announces(
         #[case] count: usize,
         #[case] of: usize,
-        #[case] own: Word,
-        #[case] by: Option<Nanos>,
+        #[case] own: observation::Leap,
+        #[case] told: Option<(Nanos, bool)>,
     ) {
-        assert_eq!(says(count, of, false, own), by);
+        assert_eq!(says(count, of, false, own), told.map(|(by, chronyd)| Word { by, chronyd }));
         assert_eq!(says(count, of, true, own), None, "a smeared scale has none");
     }
 }

@@ -15,9 +15,11 @@
 //! ```
 //!
 //! One boundary is worth knowing: when *all* views of a node move alike, nobody can tell from here whether the
-//! sources moved or this machine stood still. With a readable hardware clock that did not move it is
-//! `BoundContradicted` (and the published bound covers both stories); with one that moved too, or with none
-//! to ask, it is `ClockDisrupted`.
+//! sources moved or this machine stood still. The hardware clock is asked over as many looks as there are ([`hardware`]:
+//! it tells whole seconds). Where it surely did not move with them it is `BoundContradicted` (and the published bound
+//! covers both stories), where it surely did `ClockDisrupted`. Where it can't tell, or there is none to ask, the views
+//! decide once each has eight new samples: one that stayed with the oscillator, or a movement of at most a second, is
+//! `BoundContradicted`, else it is `ClockDisrupted`.
 
 mod answered;
 mod baseline;
@@ -26,6 +28,7 @@ mod bound;
 mod disruption;
 mod feasible;
 mod group;
+mod hardware;
 pub mod hold;
 mod holdover;
 mod interval;
