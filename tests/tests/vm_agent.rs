@@ -183,10 +183,10 @@ fn a_leap_second(scene: &str, rival: bool) {
     node.insert_leap(MIDNIGHT);
     println!("after: {}", node.vm.run("adjtimex").unwrap().output);
     node.watch_for(Nanos::from_secs(40));
-    // The kernel did it, to the microsecond, and nobody else did anything.
+    // The kernel did it, and nobody else did anything. The two clocks are read one after the other, under emulation.
     let moved = node.stepped() - before;
     println!("CLOCK_REALTIME against CLOCK_BOOTTIME: {}", moved.signed());
-    assert!((moved + Nanos::SECOND).abs() < Nanos::from_millis(1), "{moved}\n{}", node.story());
+    assert!((moved + Nanos::SECOND).abs() < Nanos::from_millis(10), "{moved}\n{}", node.story());
     assert_eq!(node.steps(), steps, "{}", node.story());
     assert_eq!(node.words(), words, "no condition changes\n{}", node.story());
     let covered = node.misses().is_empty();
