@@ -29,8 +29,9 @@ use serde::{Deserialize, Serialize};
 const DAY: Nanos = Nanos::from_secs(86_400);
 /// An announcement that was not heard again for so long is none any more.
 const FRESH: Nanos = DAY;
-/// The kernel's step is exactly a second; the clocks of one look are read within microseconds of each other.
-const EXACT: Nanos = Nanos::from_millis(1);
+/// The kernel's step is exactly a second. The clocks of one look are read within microseconds of each other, unless the
+/// machine is held up in between.
+const EXACT: Nanos = Nanos::from_millis(5);
 /// The kernel steps at its first tick after midnight; a second to be inserted is counted twice, one to be deleted is
 /// skipped: the look with the step in it is within two seconds of midnight on either side.
 const NEAR: Nanos = Nanos::from_secs(2);
@@ -95,13 +96,13 @@ pub fn announced(
         return None;
     }
     let says = |word: observation::Leap| {
-        let votes = |one: &&Association| {
+        let said_by = |one: &&Association| {
             is_voter(one)
                 && polls.answers(one)
                 && one.letter.may_vote()
                 && one.packet.as_ref().is_some_and(|packet| packet.leap == word)
         };
-        associations.iter().filter(votes).count() >= voters.majority as usize
+        associations.iter().filter(said_by).count() >= voters.majority as usize
     };
     let (by, chronyd) = match tracking.leap {
         Insert => (-Nanos::SECOND, true),

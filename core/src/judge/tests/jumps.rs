@@ -154,7 +154,7 @@ fn uneven(world: &mut World, looks: usize) -> Vec<(i64, Verdict)> {
 
 /// A virtual machine that is moved to another host, or of which a snapshot is taken.
 #[rstest]
-fn a_pause_of_any_length_is_our_own_and_is_over_when_it_is_over(
+fn a_pause_of_about_a_second_or_more_is_our_own(
     #[values(900, 1_000, 1_300, 1_900, 2_500, 3_300, 3_900, 6_000)] milliseconds: i64,
     #[values(true, false)] rtc: bool,
 ) {
