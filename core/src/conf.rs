@@ -22,7 +22,7 @@ mod policy_part;
 mod sources;
 mod words;
 
-pub use local::{BadLocal, ConfPath, Local, UserName, compose};
+pub use local::{BadLocal, ConfPath, Local, MEASURING, UserName, compose};
 pub use policy_part::{MAKE_STEP, Main, MakeStep};
 pub use sources::{Kind, SourceLine, Sources};
 

@@ -18,6 +18,14 @@ pub struct ErrorBound {
     pub growth: Ppb,
 }
 
+impl ErrorBound {
+    /// The clock may be wrong by this much besides.
+    #[must_use]
+    pub fn wider(self, by: Nanos) -> Self {
+        Self { expected: self.expected + by.abs(), guaranteed: self.guaranteed + by.abs(), ..self }
+    }
+}
+
 /// The clock runs on alone: no source can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holdover {

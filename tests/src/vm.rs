@@ -285,6 +285,13 @@ impl Vm {
         )
     }
 
+    /// The measure of the true error serves the time that it is at another date: as far ahead of this machine's.
+    pub fn true_time_is(&self, ahead: Nanos) -> Result<(), VmError> {
+        self.truth
+            .set(&ahead_by(ahead))
+            .map_err(|bad| VmError::Tool { what: "setting the truth server".into(), output: bad.to_string() })
+    }
+
     /// Stops the machine's processor: the guest's clocks stand still, its hardware clock goes on.
     pub fn pause(&mut self) -> Result<(), VmError> {
         self.monitor("stop")
@@ -355,6 +362,11 @@ impl Drop for Vm {
         let _ = self.qemu.kill();
         let _ = self.qemu.wait();
     }
+}
+
+/// A lab's word for so far ahead.
+pub fn ahead_by(ahead: Nanos) -> String {
+    format!("offset={}s{}ns", ahead.0 / Nanos::SECOND.0, ahead.0 % Nanos::SECOND.0)
 }
 
 /// Kills qemu if the boot does not get as far as a [`Vm`].

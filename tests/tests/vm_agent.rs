@@ -163,3 +163,43 @@ fn failover_goes_on_through_a_slew_and_a_pause() {
     assert_eq!(node.steps(), steps, "{}", node.story());
     node.report("failover");
 }
+
+/// 2027-01-01T00:00:00Z.
+const MIDNIGHT: Nanos = Nanos::from_secs(1_798_761_600);
+
+/// A real kernel makes a real leap second, armed by the agent's chronyd, or by another that steers while ours measures.
+fn a_leap_second(scene: &str, rival: bool) {
+    let mut node = GuestNode::boot_at(MIDNIGHT.0 / 1_000_000_000 - 240, 4);
+    node.announce_leap();
+    if rival {
+        node.start_rival();
+    }
+    node.start_agent();
+    node.wait_clock_word(if rival { "CompetingDaemon" } else { "Managed" });
+    node.wait_good("judged good");
+    node.wait_baseline();
+    let (before, words, steps) = (node.stepped(), node.words(), node.steps());
+    println!("before: {}", node.vm.run("adjtimex").unwrap().output);
+    node.insert_leap(MIDNIGHT);
+    println!("after: {}", node.vm.run("adjtimex").unwrap().output);
+    node.watch_for(Nanos::from_secs(40));
+    // The kernel did it, and nobody else did anything. The two clocks are read one after the other, under emulation.
+    let moved = node.stepped() - before;
+    println!("CLOCK_REALTIME against CLOCK_BOOTTIME: {}", moved.signed());
+    assert!((moved + Nanos::SECOND).abs() < Nanos::from_millis(10), "{moved}\n{}", node.story());
+    assert_eq!(node.steps(), steps, "{}", node.story());
+    assert_eq!(node.words(), words, "no condition changes\n{}", node.story());
+    let covered = node.misses().is_empty();
+    assert!(covered, "the bound covers the truth\n{}", node.story());
+    node.report(scene);
+}
+
+#[test]
+fn a_leap_second_is_made_by_the_kernel_and_changes_no_word() {
+    a_leap_second("leap second", false);
+}
+
+#[test]
+fn a_leap_second_that_another_daemon_has_armed_changes_no_word() {
+    a_leap_second("leap second beside another daemon", true);
+}

@@ -7,7 +7,9 @@
 use meantime_candm::request::SelectOptions;
 use meantime_candm::{Reply, Request};
 use meantime_core::chrony::ChronyVersion;
-use meantime_core::conf::{ConfPath, Kind, Local, MAKE_STEP, Main, SourceLine, Sources, UserName, compose};
+use meantime_core::conf::{
+    ConfPath, Kind, Local, MAKE_STEP, MEASURING, Main, SourceLine, Sources, UserName, compose,
+};
 use meantime_core::policy::Mode;
 use meantime_core::snapshot::Role;
 use meantime_core::source::PollRange;
@@ -78,7 +80,7 @@ fn main_file(root: &ChronyRoot, folder: &Path) {
     for test_server in [None, Some("127.0.0.1:11123".parse().unwrap()), Some("[::1]:11123".parse().unwrap())]
     {
         local.test_server = test_server;
-        let text = compose(&local, &everything, root.version());
+        let text = compose(&local, &everything, root.version()) + MEASURING;
         assert_eq!(parsed(root, folder, &text).unwrap(), directives(&text));
     }
 }

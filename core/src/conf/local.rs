@@ -95,6 +95,11 @@ pub struct Local {
     pub test_server: Option<SocketAddr>,
 }
 
+/// What a chronyd that only measures (`-x`) reads besides. It can't arm the kernel, and would make a leap second by a step
+/// of its virtual clock: together with the kernel's own step, which another program has armed, its time would be a second
+/// off until it has measured anew. Known since chrony 2.0.
+pub const MEASURING: &str = "leapsecmode ignore\n";
+
 /// chronyd's whole main file. The sources come from files in [`Local::source_dir`].
 pub fn compose(local: &Local, main: &Main, version: ChronyVersion) -> String {
     let mut text = String::from("# Written by meantime-agent, overwritten at every change.\n");

@@ -9,7 +9,7 @@ use super::interval::Interval;
 use super::message::{Scene, Warnings};
 use super::sources::{self, Voters};
 use super::view::{self, View};
-use super::{Circumstances, Figures, JudgeState, holdover, warnings};
+use super::{Circumstances, Figures, JudgeState, holdover, leap, warnings};
 use crate::chrony::Letter;
 use crate::clocks::BootTime;
 use crate::conditions::{Conditions, Judgement, Reason, Status};
@@ -30,6 +30,11 @@ const SAMPLES_TO_AGREE: u32 = 8;
 /// Fewer independent roots than this can't tell a paused machine from a moved source: a lone view has no
 /// dissenter.
 const ROOTS_TO_DECIDE: u32 = 2;
+
+/// The hardware clock tells whole seconds: less, it may only be found to have moved by many looks.
+const RTC_GRAIN: Nanos = Nanos::from_millis(1_100);
+/// It has moved for sure by more than this: reading it and the other clocks is not one instant.
+const SURELY: Nanos = Nanos::from_millis(100);
 
 /// Judges it.
 pub fn look(
@@ -73,6 +78,7 @@ pub fn look(
         state.disrupted = None;
     }
     let settled = state.startup == Startup::Running && state.disrupted.is_none();
+    state.leap.hear(leap::announced(tracking, associations, &state.polls, &voters), reference, now);
 
     // The reference against our oscillator.
     let stepped = state.clocks.and_then(|before| disruption::stepped(&before, clocks, observation.profile));
@@ -91,9 +97,12 @@ pub fn look(
             profile: observation.profile,
             stamp: Stamp::of(tracking),
             majority: voters.usable >= voters.majority,
+            leap: state.leap.open(),
         };
         match state.baselines.look(&look, rate) {
-            Outcome::Quiet => {}
+            Outcome::Quiet if look.majority && !state.contradicted() => state.leap.fits(look.stamp, now),
+            Outcome::Quiet | Outcome::Leaping => {}
+            Outcome::Leapt => state.leap.settle(),
             Outcome::Latched => state.polls.watch_from_here(),
             Outcome::Moved(by) => residual = residual + by,
         }
@@ -170,6 +179,9 @@ pub fn look(
     }
     if let (true, None, Some(bound), Some(good)) = (carried, gap, figures.bound, &mut state.good) {
         good.widen(bound);
+    }
+    if let (Some(missed), Some(bound)) = (state.leap.missed(clocks), &mut figures.bound) {
+        *bound = bound.wider(missed);
     }
 
     // The words.
@@ -305,13 +317,10 @@ fn decide(
         return Decision::Open;
     }
     let small = state.baselines.weight().is_some_and(|weight| weight <= limits.max_offset);
-    let rtc = state.baselines.rtc_moved(&observation.clocks);
-    if let Some(moved) = rtc.filter(|_| !small) {
+    let rtc = state.baselines.rtc_moved(&observation.clocks).filter(|_| !small);
+    if let Some(decided) = rtc.and_then(|moved| witnessed(moved, gap)) {
         state.baselines.close();
-        // Whole seconds: the hardware clock moved for sure only beyond its grain, and it must tell the same story.
-        let surely = moved.abs() > Nanos::SECOND + Nanos::from_millis(100);
-        let ours = surely && (moved - gap).abs() <= Nanos::SECOND;
-        return if ours { Decision::Ours(Cause::Paused(moved)) } else { Decision::SourcesMoved };
+        return decided;
     }
     let track = |view: &View<'_>| state.polls.of(&associations[view.index]);
     let watched =
@@ -324,10 +333,13 @@ fn decide(
         Agreement::Group(group)
             if !stays && group.roots >= ROOTS_TO_DECIDE && (0..views.len()).all(|at| group.has(at)) =>
         {
-            if small {
-                Decision::Harmless
-            } else {
-                Decision::Ours(Cause::ViewsMoved(gap))
+            match rtc {
+                _ if small => Decision::Harmless,
+                // More looks tell more.
+                Some(_) if gap.abs() <= RTC_GRAIN && !watched(SAMPLES_TO_AGREE) => return Decision::Open,
+                // It did not move by a whole second, nor is it known to have moved by less: DESIGN takes its side.
+                Some(_) if gap.abs() <= RTC_GRAIN => Decision::SourcesMoved,
+                Some(_) | None => Decision::Ours(Cause::ViewsMoved(gap)),
             }
         }
         Agreement::Group(_) | Agreement::Nobody | Agreement::Tied if !stays && !watched(SAMPLES_TO_AGREE) => {
@@ -337,6 +349,19 @@ fn decide(
     };
     state.baselines.close();
     decision
+}
+
+/// What the hardware clock, which went beyond the oscillator by `moved`, says of a reference that is `gap` away; none = it
+/// can't tell. chronyd may still be on its way over the jump: from nothing to half as much again.
+fn witnessed(moved: Interval, gap: Nanos) -> Option<Decision> {
+    let reach = |end: Nanos| end.scaled(3, 2);
+    let way = Interval { low: reach(moved.low.min(Nanos::ZERO)), high: reach(moved.high.max(Nanos::ZERO)) };
+    let stood_still = moved.distance(Interval::around(Nanos::ZERO, SURELY)) > Nanos::ZERO;
+    match (way.low <= gap && gap <= way.high, stood_still) {
+        (false, _) => Some(Decision::SourcesMoved),
+        (true, true) => Some(Decision::Ours(Cause::Paused(moved.middle()))),
+        (true, false) => None,
+    }
 }
 
 /// The one of larger size.

@@ -23,6 +23,7 @@
 //!   tell when the latch fell, or to a quarter of the largest gap): growth alone would overlap in time.
 
 use super::bound::Stamp;
+use super::hardware::Hardware;
 use super::interval::Interval;
 use crate::clocks::{BootTime, ClockReading, RawTime, WallTime};
 use crate::observation::{ClockProfile, Tracking};
@@ -117,6 +118,8 @@ pub struct Baselines {
     forgiven: Option<(Nanos, BootTime)>,
     /// What the last good answer said.
     last: Option<Point>,
+    /// The hardware clock beside the reference.
+    hardware: Hardware,
     /// The last update that was looked at.
     seen: Option<Stamp>,
     /// The last update that fitted.
@@ -145,6 +148,12 @@ pub fn is_steady(last_offset: Nanos, width: Nanos) -> bool {
     last_offset.abs() <= width + STEADY
 }
 
+/// Whether chronyd's regression, on its way over a jump of `by`, may be at `gap` (± `limit`).
+fn is_between(gap: Nanos, by: Nanos, limit: Nanos) -> bool {
+    let way = Interval { low: by.min(Nanos::ZERO), high: by.max(Nanos::ZERO) };
+    way.overlaps(Interval::around(gap, limit))
+}
+
 /// One good answer of chronyd, as far as the baseline needs it.
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
@@ -166,6 +175,8 @@ pub struct Look {
     pub stamp: Stamp,
     /// Whether a majority of the voters is usable.
     pub majority: bool,
+    /// R may go away by this, once: a leap second was announced (see [`super::leap`]).
+    pub leap: Option<Nanos>,
 }
 
 /// What a look did.
@@ -177,6 +188,10 @@ pub enum Outcome {
     Latched,
     /// Our own clock was moved by this much, and chronyd has not noticed yet.
     Moved(Nanos),
+    /// R is on its way over the leap second.
+    Leaping,
+    /// R has made the leap second: the baseline went with it.
+    Leapt,
 }
 
 impl Baselines {
@@ -205,15 +220,23 @@ impl Baselines {
                     self.updates = 0;
                 }
             } else if gap.abs() <= limit {
+                self.hardware.calm(point.rtc, point.reference, point.raw, updated);
                 self.fits(look);
                 self.moved = None;
             } else if self.fitted == Some(look.stamp) {
                 self.moved = Some((gap, CATCHING_UP));
                 outcome = Outcome::Moved(gap);
-            } else if let Some((_, left)) = self.moved.filter(|(by, left)| {
-                let between = Interval { low: (*by).min(Nanos::ZERO), high: (*by).max(Nanos::ZERO) };
-                *left > 0 && between.overlaps(Interval::around(gap, limit))
-            }) {
+            } else if let Some(by) = look.leap.filter(|by| is_between(gap, *by, limit)) {
+                if (gap - by).abs() <= limit {
+                    self.shift(by);
+                    self.fits(look);
+                    outcome = Outcome::Leapt;
+                } else {
+                    outcome = Outcome::Leaping;
+                }
+            } else if let Some((_, left)) =
+                self.moved.filter(|(by, left)| *left > 0 && is_between(gap, *by, limit))
+            {
                 self.moved = self.moved.map(|(by, _)| (by, left - u32::from(updated)));
                 outcome = Outcome::Moved(gap);
             } else {
@@ -227,6 +250,18 @@ impl Baselines {
             self.build(look, point, rate);
         }
         outcome
+    }
+
+    /// CLOCK_REALTIME, or the reference, made a leap second of `by`: what is kept of the reference goes with it.
+    pub fn shift(&mut self, by: Nanos) {
+        let kept =
+            [self.baseline.as_mut().map(|kept| &mut kept.point), self.origin.as_mut(), self.last.as_mut()];
+        for point in kept.into_iter().flatten() {
+            point.reference = point.reference + by;
+            // The hardware clock follows when the kernel sets it.
+            point.rtc = None;
+        }
+        self.hardware.forget();
     }
 
     /// CLOCK_REALTIME went `by` beyond the oscillator since the last look, faster than chronyd moves it: somebody
@@ -370,11 +405,12 @@ impl Baselines {
             latch.open = false;
         }
     }
-    /// How far the hardware clock went beyond the oscillator since the baseline (± 1 s: whole seconds); none where
-    /// it can't be read.
-    pub fn rtc_moved(&self, clocks: &ClockReading) -> Option<Nanos> {
+    /// Between which limits the hardware clock went beyond the oscillator since the reference moved; none where it can't be
+    /// asked.
+    pub fn rtc_moved(&mut self, clocks: &ClockReading) -> Option<Interval> {
         let baseline = self.baseline?;
-        let (then, now) = (baseline.point.rtc?, clocks.rtc?);
-        Some((now - then) - (baseline.expects(clocks.raw) - baseline.point.reference))
+        let point = &baseline.point;
+        let origin = point.rtc.map(|rtc| (rtc, point.reference, point.raw));
+        self.hardware.moved(clocks.rtc, baseline.expects(clocks.raw), clocks.raw, origin)
     }
 }

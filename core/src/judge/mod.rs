@@ -11,12 +11,15 @@
 //! view ─▶ group ─▶ disagreement ─┐
 //! bound ─▶ residual, bound ──────┼─▶ holds ─▶ table ─────▶ TimeSynchronized, TimeOffsetHigh
 //! baseline, disruption, boot ────┘
+//! leap: shifts what is kept of CLOCK_REALTIME; while it is now, no hold is stepped
 //! ```
 //!
 //! One boundary is worth knowing: when *all* views of a node move alike, nobody can tell from here whether the
-//! sources moved or this machine stood still. With a readable hardware clock that did not move it is
-//! `BoundContradicted` (and the published bound covers both stories); with one that moved too, or with none
-//! to ask, it is `ClockDisrupted`.
+//! sources moved or this machine stood still. The hardware clock is asked over as many looks as there are ([`hardware`]:
+//! it tells whole seconds). Where it surely did not move with them it is `BoundContradicted` (and the published bound
+//! covers both stories), where it surely did `ClockDisrupted`. Where it can't tell, or there is none to ask, the views
+//! decide once each has eight new samples: one that stayed with the oscillator, or a movement of at most a second, is
+//! `BoundContradicted`, else it is `ClockDisrupted`.
 
 mod answered;
 mod baseline;
@@ -25,9 +28,11 @@ mod bound;
 mod disruption;
 mod feasible;
 mod group;
+mod hardware;
 pub mod hold;
 mod holdover;
 mod interval;
+pub mod leap;
 mod message;
 mod polls;
 mod silent;
@@ -70,6 +75,7 @@ pub struct JudgeState {
     residual_known: bool,
     good: Option<bound::Good>,
     baselines: baseline::Baselines,
+    leap: leap::Leap,
     disrupted: Option<Disrupted>,
     offset_hold: Hold,
     bound_hold: Hold,
@@ -110,6 +116,9 @@ pub fn judge(state: &JudgeState, observation: &Observation, plan: &NodePlan) -> 
         next.polls.restart();
         next.residual_known = false;
     }
+    if let Some(by) = next.clocks.and_then(|before| next.leap.pass(&before, clocks)) {
+        next.leap_by(by);
+    }
     if let Some(cause) = next.clocks.and_then(|before| disruption::between(&before, clocks)) {
         next.disrupt(cause, clocks.boot);
     }
@@ -148,6 +157,14 @@ impl JudgeState {
         self.baselines.forget();
         self.good = None;
         self.told = false;
+    }
+
+    /// This clock was stepped for a leap second: whatever is kept of it goes with it.
+    fn leap_by(&mut self, by: Nanos) {
+        if let Some(before) = &mut self.clocks {
+            before.wall = before.wall + by;
+        }
+        self.baselines.shift(by);
     }
 
     fn pace(&self) -> Pace {
@@ -201,7 +218,7 @@ impl JudgeState {
             // Nothing is told that a hold could defend.
             (self.offset_hold, self.bound_hold) = (Hold::default(), Hold::default());
             (self.holdover_hold, self.warn_hold) = (Hold::default(), Hold::default());
-        } else {
+        } else if !self.leap.is_now(now) {
             self.step_holds(figures, &around, limits, now);
         }
         let facts = table::Facts {

@@ -44,6 +44,9 @@ pub fn look(
             good.widen(bound);
         }
     }
+    if let (Some(missed), Some(bound)) = (state.leap.missed(&observation.clocks), &mut figures.bound) {
+        *bound = bound.wider(missed);
+    }
     let around = Circumstances {
         booting,
         fresh: false,

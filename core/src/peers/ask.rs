@@ -9,7 +9,8 @@
 //! know its own bound, or does not judge itself synchronised, answers – that proves the way – and gives no offset.
 
 use super::{Planned, mark, mixed};
-use crate::clocks::BootTime;
+use crate::clocks::{BootTime, WallTime};
+use crate::judge::leap;
 use crate::units::{Nanos, Ppb};
 use std::collections::BTreeMap;
 
@@ -209,7 +210,11 @@ impl Pair {
         }
         let measured = last.and_then(|(at, answer)| {
             let bound = answer.bound?;
-            let offset = answer.offset + (ahead - answer.ahead);
+            let stepped = ahead - answer.ahead;
+            if leap::may_have_been(stepped, WallTime(now.0) + ahead) {
+                return None; // the peer may have made the leap second as well: the next answer tells
+            }
+            let offset = answer.offset + stepped;
             let half = answer.delay.abs().half_up() + bound + APART.over(now - *at);
             Some((offset, half))
         });
@@ -330,8 +335,22 @@ mod tests {
     fn a_step_of_our_own_clock_is_not_laid_to_the_peer() {
         let mut state = one();
         let now = ask(&mut state, answered(Nanos(5)));
-        let [told] = state.told(Nanos::SECOND, now).try_into().unwrap();
-        assert_eq!(told.offset, Some(Nanos::SECOND + Nanos(5)), "we stepped ahead by a second");
+        let [told] = state.told(Nanos::from_secs(2), now).try_into().unwrap();
+        assert_eq!(told.offset, Some(Nanos::from_secs(2) + Nanos(5)), "we stepped ahead by two seconds");
+    }
+
+    #[test]
+    fn a_leap_second_of_our_own_clock_is_not_known_of_the_peer() {
+        let mut state = one();
+        // 2027-01-01T00:00:00Z and some; the answer is from before midnight.
+        let midnight = Nanos::from_secs(1_798_761_600);
+        let before = midnight + Nanos::from_secs(1);
+        let answer = Answer { offset: Nanos(5), delay: Nanos(9), bound: Some(BOUND), ahead: before };
+        let now = ask(&mut state, Outcome::Answered(answer));
+        let told = |ahead: Nanos| state.told(ahead, now)[0].offset;
+        assert_eq!(told(before), Some(Nanos(5)));
+        assert_eq!(told(midnight), None);
+        assert_eq!(told(before + Nanos::from_secs(9)), Some(Nanos::from_secs(9) + Nanos(5)));
     }
 
     #[test]

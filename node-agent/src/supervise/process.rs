@@ -6,6 +6,7 @@
 use crate::files::{self, FileError, Paths};
 use crate::supervise::law4::Flags;
 use meantime_core::chrony::ChronyVersion;
+use meantime_core::conf::MEASURING;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use std::collections::VecDeque;
 use std::io;
@@ -111,7 +112,7 @@ impl Program {
         // A dead daemon's or a stranger's; chronyd would remove it too, but until then a stranger could answer in its
         // name and be taken for it.
         files::remove(&self.paths.socket())?;
-        files::replace(&self.paths.main(), main)?;
+        files::replace(&self.paths.main(), &written(main, flags))?;
         let mut command = Command::new(&self.path);
         command.arg("-d").arg("-f").arg(self.paths.main()).args(["-u", &self.user]);
         for (wanted, flag) in
@@ -253,6 +254,12 @@ fn without_time(line: &str) -> &str {
     }
 }
 
+/// The file for one start: what is run as an instrument reads more.
+fn written(main: &str, flags: Flags) -> String {
+    let besides = if flags.virtual_clock { MEASURING } else { "" };
+    format!("{main}{besides}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,6 +268,13 @@ mod tests {
     fn its_own_time_is_cut_off() {
         assert_eq!(without_time("2026-11-21T23:28:01Z chronyd exiting"), "chronyd exiting");
         assert_eq!(without_time("NZ Z time"), "NZ Z time");
+    }
+
+    #[test]
+    fn an_instrument_makes_no_leap_second() {
+        let flags = |virtual_clock| Flags { virtual_clock, reload_samples: false, no_initial_step: true };
+        assert_eq!(written("port 0\n", flags(true)), "port 0\nleapsecmode ignore\n");
+        assert_eq!(written("port 0\n", flags(false)), "port 0\n", "one that steers arms the kernel");
     }
 
     #[test]

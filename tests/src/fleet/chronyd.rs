@@ -150,6 +150,8 @@ pub struct Moment<'a> {
     pub oscillator: Ppb,
     /// What the agent wants besides the plan.
     pub overlay: &'a Overlay,
+    /// It is the last day of June or December, with a leap second at its end.
+    pub leap_day: bool,
 }
 
 impl Daemon {
@@ -292,6 +294,14 @@ impl Daemon {
         self.reference_time = moment.epoch + moment.now + truth;
     }
 
+    /// What more than half of those that may vote announce.
+    fn announced(&self) -> Leap {
+        let votes = self.lines.iter().filter(|line| line.letter.may_vote());
+        let says =
+            votes.clone().filter(|line| line.packet.as_ref().is_some_and(|one| one.leap == Leap::Insert));
+        if says.count() > votes.count() / 2 { Leap::Insert } else { Leap::Normal }
+    }
+
     /// TRACKING, for a host whose clock is ahead of the truth by `wall` and runs at `rate` against the oscillator.
     pub fn tracking(&self, moment: &Moment<'_>, wall: i64, rate: Ppb) -> Tracking {
         let age = Ppb(self.skew + 1_000).over(Nanos(moment.now - self.updated)).0;
@@ -318,7 +328,7 @@ impl Daemon {
             refid: 0x0a00_0000 + u32::try_from(line.server).unwrap_or(0) + 1,
             address: line.address,
             stratum: 2,
-            leap: Leap::Normal,
+            leap: if moment.leap_day { self.announced() } else { Leap::Normal },
             reference_time: WallTime(self.reference_time),
             root_delay: delay,
             root_dispersion: dispersion + Nanos(30_000 + age),

@@ -20,8 +20,6 @@ use meantime_core::verdict::Verdict;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// True time at the first tick, since 1970.
-pub const EPOCH: i64 = 1_790_000_000 * 1_000_000_000;
 /// A machine is up for so long when the run begins, or when it has booted.
 const UP: i64 = 30 * 1_000_000_000;
 /// Polls in a row without an answer after which an agent says what is wrong with a source (the design's usable voter).
@@ -139,7 +137,7 @@ impl Host {
         self.wall += gained;
         self.boot += gained;
         if scene.world.leap == Some(scene.tick) {
-            // The kernel inserts it by itself, and chronyd shifts its samples.
+            // The kernel inserts it by itself. chronyd keeps its samples, which are against a clock that steps with the sources.
             self.step(scene.utc().0);
         }
         for fault in scene.beginning() {
@@ -237,17 +235,18 @@ impl Host {
                     let there = each_way + path.one_way.0 + out + self.noise.below(jitter);
                     let back = each_way + home + self.noise.below(jitter);
                     let against = self.raw - served.ahead.0 + (back - there) / 2;
-                    let wall = WallTime(EPOCH + now + served.ahead.0);
+                    let wall = WallTime(scene.world.epoch + now + served.ahead.0);
                     line.answer(&served, Sample { against, delay: there + back, at: now }, wall);
                 }
             }
         }
         let moment = Moment {
             now,
-            epoch: EPOCH,
+            epoch: scene.world.epoch,
             raw: self.raw,
             oscillator: self.machine.oscillator,
             overlay: &self.overlay,
+            leap_day: scene.leap_day(),
         };
         self.daemon.select(&moment, &mut self.noise);
     }
@@ -301,14 +300,18 @@ impl Host {
 
     fn observe(&self, scene: &Scene<'_>) -> Observation {
         let now = scene.now().0;
+        // Looks fall anywhere within the seconds of the hardware clock. What the clocks run apart within one is nothing.
+        let late = 1_000_000_000 / 89 * ((i64::from(scene.tick) * 37 + i64::from(self.index) * 53) % 89);
         let utc = scene.world.leap.filter(|leap| scene.tick >= leap + RTC_SET).map_or(0, |_| scene.utc().0);
-        let rtc = (EPOCH + now + utc + 300_000_000).div_euclid(1_000_000_000) * 1_000_000_000;
+        let rtc =
+            (scene.world.epoch + now + late + utc + 300_000_000).div_euclid(1_000_000_000) * 1_000_000_000;
         let moment = Moment {
             now,
-            epoch: EPOCH,
+            epoch: scene.world.epoch,
             raw: self.raw,
             oscillator: self.machine.oscillator,
             overlay: &self.overlay,
+            leap_day: scene.leap_day(),
         };
         let down =
             scene.faults().any(|fault| matches!(fault, Fault::DaemonDown(who) if who.has(&self.machine)));
@@ -326,9 +329,9 @@ impl Host {
         };
         Observation {
             clocks: ClockReading {
-                wall: WallTime(EPOCH + now + self.wall),
-                boot: BootTime(now + self.boot),
-                raw: RawTime(UP + now + self.raw),
+                wall: WallTime(scene.world.epoch + now + late + self.wall),
+                boot: BootTime(now + late + self.boot),
+                raw: RawTime(UP + now + late + self.raw),
                 rtc: Some(WallTime(rtc)),
             },
             boot_id: self.boot_id.clone(),

@@ -7,6 +7,8 @@ use meantime_core::observation::Leap;
 use meantime_core::source::Scope;
 use meantime_core::units::Nanos;
 
+const DAY: Nanos = Nanos::from_secs(86_400);
+
 /// The world at one tick.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'w> {
@@ -65,6 +67,11 @@ impl<'w> Scene<'w> {
     /// UTC against a count of seconds that knows of no leap second.
     pub fn utc(&self) -> Nanos {
         if self.world.leap.is_some_and(|leap| self.tick >= leap) { -Nanos::SECOND } else { Nanos::ZERO }
+    }
+
+    /// Whether it is the day at whose end a leap second is made: chronyd believes announcements on no other day.
+    pub fn leap_day(&self) -> bool {
+        self.world.leap.is_some_and(|leap| self.tick < leap && TICK.times(i64::from(leap - self.tick)) <= DAY)
     }
 
     /// Whether the machine runs.

@@ -14,6 +14,11 @@ pub const FAULT: u32 = 32;
 /// The tick at which a run usually ends: later than a heartbeat is overdue, and than 15 polls of a public source.
 pub const END: u32 = 96;
 
+/// True time at the first tick, in nanoseconds since 1970, where nothing hangs on the date.
+pub const EPOCH: i64 = 1_790_000_000 * 1_000_000_000;
+/// The end of a month in which leap seconds are made: 2027-01-01T00:00:00Z.
+const MIDNIGHT: i64 = 1_798_761_600 * 1_000_000_000;
+
 /// A source of time.
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -80,6 +85,8 @@ pub struct World {
     pub queued: u32,
     /// From this tick on UTC is a second behind what it would be: a leap second was inserted everywhere.
     pub leap: Option<u32>,
+    /// True time at the first tick, in nanoseconds since 1970.
+    pub epoch: i64,
     /// Ticks that it runs.
     pub ticks: u32,
 }
@@ -96,6 +103,7 @@ impl World {
             slow: false,
             queued: 0,
             leap: None,
+            epoch: EPOCH,
             ticks: END,
         }
     }
@@ -204,6 +212,16 @@ impl World {
     /// From the first tick on, for good.
     pub fn always(&mut self, fault: Fault) -> &mut Self {
         self.during(0, u32::MAX, fault)
+    }
+    /// At that tick it is midnight, and a leap second is inserted everywhere; all sources announce it `before`hand.
+    pub fn leap_second(&mut self, at: u32, before: u32) -> &mut Self {
+        self.epoch = MIDNIGHT - TICK.times(i64::from(at)).0;
+        self.leap = Some(at);
+        let names: Vec<String> = self.servers.iter().map(|server| server.name.clone()).collect();
+        for name in names {
+            self.during(at.saturating_sub(before), at, Fault::AnnouncesLeap(name));
+        }
+        self
     }
     /// From one tick until before another.
     pub fn during(&mut self, from: u32, until: u32, fault: Fault) -> &mut Self {

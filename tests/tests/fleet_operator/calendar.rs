@@ -17,10 +17,10 @@ pub const MONTH: u32 = 30 * DAY;
 const QUIET: u32 = 100;
 const ZONES: [&str; 3] = ["a", "b", "c"];
 
-/// What the judge is known to get wrong, and so is looked at by itself.
+/// What is looked at by itself: each moves every clock of a machine, or of the fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
-    /// None of it happens.
+pub enum Jump {
+    /// None of them happens.
     Nothing,
     /// A leap second is inserted.
     LeapSecond,
@@ -45,7 +45,7 @@ struct Planner<'w> {
 }
 
 /// Plans it all into `world`, which runs for `ticks`.
-pub fn plan(world: &mut World, ticks: u32, busy: u32, judged: Known) -> Calendar {
+pub fn plan(world: &mut World, ticks: u32, busy: u32, jump: Jump) -> Calendar {
     let noise = Noise::new(world.seed.wrapping_add(4_711));
     let nodes = u32::try_from(world.machines.len()).unwrap();
     world.ticks = ticks;
@@ -57,7 +57,7 @@ pub fn plan(world: &mut World, ticks: u32, busy: u32, judged: Known) -> Calendar
     let part = |permille: u32| QUIET + (ticks - QUIET) / 10 * permille / 100;
     planner.upgrade(part(100));
     planner.reboot(part(200));
-    if judged == Known::LeapSecond {
+    if jump == Jump::LeapSecond {
         planner.leap(part(500));
     }
     planner.reboot(part(600));
@@ -70,7 +70,7 @@ pub fn plan(world: &mut World, ticks: u32, busy: u32, judged: Known) -> Calendar
     let of_cluster = |rate: u64| {
         u32::try_from(rate * u64::from(ticks) * u64::from(busy) / u64::from(MONTH)).unwrap().max(1)
     };
-    let migrations = if judged == Known::Migrations { of_nodes(300) } else { 0 };
+    let migrations = if jump == Jump::Migrations { of_nodes(300) } else { 0 };
     planner.some("migrations of 1 to 8 s", migrations, |one, at| {
         let (who, span) = (one.node(), Nanos::from_millis(1_000 + one.noise.below(7_000)));
         one.world.during(at, at + 1, Fault::Paused(node(&who), span));
@@ -177,12 +177,7 @@ impl Planner<'_> {
 
     /// Announced by all for a day, or a tenth of the run.
     fn leap(&mut self, at: u32) {
-        let before = DAY.min(self.ticks / 10);
-        let names: Vec<String> = self.world.servers.iter().map(|server| server.name.clone()).collect();
-        for name in names {
-            self.world.during(at - before, at, Fault::AnnouncesLeap(name));
-        }
-        self.world.leap = Some(at);
+        self.world.leap_second(at, DAY.min(self.ticks / 10));
         self.told.push_str("a leap second; ");
     }
 }

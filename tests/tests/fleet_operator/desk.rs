@@ -14,7 +14,7 @@ use meantime_operator::apply::write::Write;
 use meantime_operator::gather::World;
 use meantime_operator::reconcile::decide::{Decision, Job, Memory, Seat};
 use meantime_operator::silence::Limits;
-use meantime_tests::fleet::host::EPOCH;
+use meantime_tests::fleet::world::EPOCH;
 use meantime_tests::fleet::world::{self as simulated, TICK};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,7 +8,7 @@ use meantime_core::tolerances::{Preset, Tolerances};
 use meantime_core::units::Nanos;
 use meantime_crds::nodetime::{Desired, NodeTime, NodeTimeSpec, NodeTimeStatus};
 use meantime_tests::lab::{Lab, clock};
-use meantime_tests::vm::{ClockError, Rtc, Vm, VmOptions, program};
+use meantime_tests::vm::{ClockError, Rtc, Vm, VmOptions, ahead_by, program};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -45,6 +45,12 @@ pub struct GuestNode {
     misses: Vec<String>,
     /// One line a sample.
     trace: Vec<String>,
+    /// True time in the guest, ahead of this machine's.
+    ahead: Nanos,
+}
+
+fn span(nanos: Nanos) -> Duration {
+    Duration::from_nanos(u64::try_from(nanos.0).unwrap_or(0))
 }
 
 impl GuestNode {
@@ -78,7 +84,66 @@ impl GuestNode {
             wrong: 0,
             misses: Vec::new(),
             trace: Vec::new(),
+            ahead: Nanos::ZERO,
         }
+    }
+
+    /// The same at another date: the guest's hardware clock, the servers and the measure of the truth are as far ahead of this
+    /// machine. `wall`: true time in the guest now, in seconds since 1970.
+    pub fn boot_at(wall: i64, count: u8) -> Self {
+        let ahead = Nanos::from_secs(wall - clock::now().wall.0 / 1_000_000_000);
+        let mut node = Self::boot(Rtc::Off(ahead.0 / Nanos::SECOND.0), count);
+        node.ahead = ahead;
+        node.serve("leap=0");
+        node
+    }
+
+    /// All servers, the measure of the truth too, serve that date's time from now on, and say this besides.
+    fn serve(&mut self, words: &str) {
+        self.vm.true_time_is(self.ahead).unwrap();
+        for lab in &self.labs {
+            lab.set(&format!("{} {words}", ahead_by(self.ahead))).unwrap();
+        }
+    }
+
+    /// True time in the guest, since 1970.
+    pub fn true_time(&self) -> Nanos {
+        Nanos(clock::now().wall.0) + self.ahead
+    }
+
+    /// All servers announce a leap second.
+    pub fn announce_leap(&mut self) {
+        self.serve("leap=1");
+    }
+
+    /// Samples until shortly before `midnight` of true time; then UTC, and all servers with it, make a second more.
+    pub fn insert_leap(&mut self, midnight: Nanos) {
+        assert!(self.true_time() < midnight - Nanos::from_secs(5), "too late\n{}", self.story());
+        while self.true_time() < midnight - Nanos::from_secs(3) {
+            self.sample();
+        }
+        // A sample lasts; the second itself belongs to nobody.
+        std::thread::sleep(span(midnight - self.true_time()));
+        self.ahead = self.ahead - Nanos::SECOND;
+        self.serve("leap=0");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+
+    /// How far CLOCK_REALTIME stands before CLOCK_BOOTTIME in the guest: only a step changes it.
+    pub fn stepped(&mut self) -> Nanos {
+        let clocks = self.vm.clocks().unwrap();
+        Nanos(clocks.wall.0 - clocks.boot.0)
+    }
+
+    /// What the agent has told of any condition so far, one line each.
+    pub fn words(&mut self) -> Vec<String> {
+        let log = self.vm.run("grep 'condition=' /tmp/agent.log").unwrap().output;
+        log.lines().map(str::to_owned).collect()
+    }
+
+    /// Samples with a bound that did not cover the truth.
+    pub fn misses(&self) -> &[String] {
+        &self.misses
     }
 
     /// Writes the plan and starts the agent, allowed to steer.

@@ -4,6 +4,7 @@ pub(crate) mod build;
 pub(in crate::judge) mod sim;
 
 mod coverage;
+mod jumps;
 mod properties;
 mod rows;
 mod scenes;

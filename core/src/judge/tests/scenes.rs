@@ -9,7 +9,7 @@ use crate::units::Nanos;
 use crate::verdict::Verdict;
 use rstest::rstest;
 
-const HEALTHY: [(Status, Reason); 5] = [
+pub(super) const HEALTHY: [(Status, Reason); 5] = [
     (Status::True, Reason::InTolerance),
     (Status::False, Reason::InTolerance),
     (Status::False, Reason::Enough),
@@ -17,25 +17,25 @@ const HEALTHY: [(Status, Reason); 5] = [
     (Status::False, Reason::Answering),
 ];
 
-fn words(verdict: &Verdict) -> [(Status, Reason); 5] {
+pub(super) fn words(verdict: &Verdict) -> [(Status, Reason); 5] {
     ConditionKind::ALL.map(|kind| {
         let judgement = verdict.conditions.get(kind);
         (judgement.status, judgement.reason)
     })
 }
 /// The different sets of conditions in order of appearance.
-fn changes(seen: &[(i64, Verdict)]) -> Vec<[(Status, Reason); 5]> {
+pub(super) fn changes(seen: &[(i64, Verdict)]) -> Vec<[(Status, Reason); 5]> {
     let mut list: Vec<_> = seen.iter().map(|(_, verdict)| words(verdict)).collect();
     list.dedup();
     list
 }
-fn reasons(seen: &[(i64, Verdict)]) -> Vec<Reason> {
+pub(super) fn reasons(seen: &[(i64, Verdict)]) -> Vec<Reason> {
     let mut list: Vec<_> = seen.iter().map(|(_, verdict)| verdict.conditions.synchronized.reason).collect();
     list.dedup();
     list
 }
 /// A world that is well and has a baseline.
-fn well(count: usize, profile: ClockProfile) -> World {
+pub(super) fn well(count: usize, profile: ClockProfile) -> World {
     let mut world = World::new(count, profile, 7);
     world.run(120);
     assert_eq!(words(&world.look()), HEALTHY, "{:?}", world.look());
@@ -46,7 +46,7 @@ fn jump(world: &mut World, sources: std::ops::Range<usize>, by: i64) {
         source.error += by;
     }
 }
-fn last(seen: &[(i64, Verdict)]) -> &Verdict {
+pub(super) fn last(seen: &[(i64, Verdict)]) -> &Verdict {
     &seen.last().unwrap().1
 }
 

@@ -72,6 +72,9 @@ pub struct World {
     pub daemon_start: u64,
     pub plan: NodePlan,
     pub state: JudgeState,
+    /// True time at the start, since 1970, and by what leap seconds have moved it since.
+    epoch: i64,
+    utc: i64,
     raw: i64,
     wall: i64,
     boot: i64,
@@ -96,6 +99,10 @@ fn ppb(span: i64, rate: i64) -> i64 {
 impl World {
     /// `count` honest drivers on a LAN, poll 2 s, the clock right, the oscillator 12 ppm fast.
     pub fn new(count: usize, profile: ClockProfile, seed: u64) -> Self {
+        Self::at(EPOCH, count, profile, seed)
+    }
+    /// The same at another time of the year.
+    pub fn at(epoch: i64, count: usize, profile: ClockProfile, seed: u64) -> Self {
         let mut noise = Noise::new(seed);
         let sources: Vec<Source> = (0..count)
             .map(|index| Source {
@@ -130,10 +137,12 @@ impl World {
             daemon_start: 1,
             plan: plan(Preset::Kubernetes.tolerances()),
             state: JudgeState::default(),
+            epoch,
+            utc: 0,
             raw: 30 * SECOND,
-            wall: EPOCH,
+            wall: epoch,
             boot: 30 * SECOND,
-            cooked: EPOCH,
+            cooked: epoch,
             cooked_raw: 30 * SECOND,
             correction: 0,
             skew: 50_000,
@@ -174,7 +183,7 @@ impl World {
 
     /// The judged clock's error against the truth, > 0 = ahead.
     pub fn true_error(&self) -> i64 {
-        self.wall - (EPOCH + self.now)
+        self.wall - (self.epoch + self.now + self.utc)
     }
     /// Somebody steps CLOCK_REALTIME.
     pub fn step_wall(&mut self, by: i64) {
@@ -183,6 +192,24 @@ impl World {
         for sample in self.sources.iter_mut().flat_map(|source| &mut source.samples) {
             sample.against -= by; // … and its old samples do not know of the step
         }
+    }
+    /// UTC makes a leap second, these sources with it, and this machine's kernel or not. chronyd keeps its samples.
+    pub fn leap(&mut self, by: i64, sources: std::ops::Range<usize>, kernel: bool) {
+        self.utc += by;
+        for source in &mut self.sources[sources] {
+            source.error += by;
+        }
+        if kernel {
+            self.step_wall(by);
+        }
+        for source in &mut self.sources {
+            source.leap = Leap::Normal;
+        }
+    }
+    /// What chronyd makes of the announcements; it knows which day it is.
+    fn announced(&self) -> Leap {
+        let says = |leap| self.sources.iter().filter(|one| one.leap == leap).count() * 2 > self.sources.len();
+        [Leap::Insert, Leap::Delete].into_iter().find(|leap| says(*leap)).unwrap_or(Leap::Normal)
     }
     /// The machine is paused: all its clocks stand still, only the hardware clock runs on.
     pub fn pause(&mut self, span: i64) {
@@ -262,7 +289,7 @@ impl World {
         let there = source.delay * 12 / 10 + self.noise.below(source.jitter);
         let back = source.delay * 8 / 10 + self.noise.below(source.jitter);
         let mistake = (back - there) / 2;
-        let against = raw - (EPOCH + now + source.error) + mistake;
+        let against = raw - (self.epoch + now + source.error) + mistake;
         source.last_delay = there + back;
         // After a jump chrony's regression drops the past over a few samples; until then it is in between.
         let steady = source.samples.iter().all(|old| (old.against - against).abs() < 3_000_000);
@@ -365,7 +392,7 @@ impl World {
 
     /// What the agent sees.
     pub fn observe(&self) -> Observation {
-        let rtc = (EPOCH + self.now + RTC_AHEAD).div_euclid(SECOND) * SECOND;
+        let rtc = (self.epoch + self.now + RTC_AHEAD).div_euclid(SECOND) * SECOND;
         let clocks = ClockReading {
             wall: WallTime(self.wall),
             boot: BootTime(self.boot),
@@ -412,6 +439,7 @@ impl World {
                 Tracking {
                     refid: 0x0a00_0000 + u32::try_from(index).unwrap(),
                     address: Some(address(index)),
+                    leap: self.announced(),
                     reference_time: WallTime(self.reference_time),
                     root_delay: Nanos(source.last_delay + 20_000),
                     root_dispersion: Nanos(
