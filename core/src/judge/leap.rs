@@ -362,7 +362,7 @@ mod tests {
             })
             .collect();
         let mut polls = Polls::default();
-        polls.look(&all, BootTime(0));
+        polls.look(&all, |_| None, BootTime(0));
         let majority = u32::try_from(of / 2 + 1).unwrap();
         let mut raw = tracking();
         raw.leap = own;
