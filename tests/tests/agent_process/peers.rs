@@ -245,7 +245,7 @@ fn figures_of_four_agents_that_ask_each_other() {
         agents.iter().map(of).sum()
     };
     let (before, began) = (packets(), clock::now().boot);
-    std::thread::sleep(Duration::from_secs(60));
+    std::thread::sleep(Duration::from_mins(1));
     let (after, span) = (packets(), clock::now().boot - began);
     let rounds = f64::from(i32::try_from(span.0 / 1_000_000).unwrap()) / 1e3;
     let each = f64::from(u32::try_from(after - before).unwrap()) / 4.0 / rounds;
