@@ -79,7 +79,8 @@ fn wanted(desk: &mut Desk, now: u32) -> (BTreeMap<&'static str, usize>, f64) {
 fn all_out_of_tolerance(status: &mut NodeTimeStatus) {
     (status.offset_nanoseconds, status.headroom_nanoseconds) = (Some(91_000_000), Some(-41_000_000));
     for condition in status.conditions.iter_mut().filter(|one| one.type_ == "TimeSynchronized") {
-        ("False".clone_into(&mut condition.status), "OffsetExceeded".clone_into(&mut condition.reason));
+        "False".clone_into(&mut condition.status);
+        "OffsetExceeded".clone_into(&mut condition.reason);
     }
 }
 
