@@ -7,16 +7,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// One policy.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
-pub struct PolicyLabel {
-    /// TimeSyncPolicy name.
-    pub policy: String,
-}
 
 /// One figure of a policy's spread.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
@@ -52,8 +44,6 @@ pub struct ComplianceLabel {
 pub struct PolicyFacts {
     /// Its name.
     pub policy: String,
-    /// A maintenance window is open.
-    pub suppressed: bool,
     /// (Finding, subject).
     pub acknowledged: Vec<(String, String)>,
     /// Proven and possible; none = not known.
@@ -71,7 +61,6 @@ type Pass = (BootTime, Vec<PolicyFacts>);
 /// Cheap to clone: all clones are one set.
 #[derive(Clone, Debug, Default)]
 pub struct PolicyMetrics {
-    suppressed: Family<PolicyLabel, Gauge>,
     acknowledged: Family<AcknowledgedLabel, Gauge>,
     spread: Family<SpreadLabel, Gauge<f64, AtomicU64>>,
     seconds: Family<ComplianceLabel, Counter<f64, AtomicU64>>,
@@ -81,11 +70,6 @@ pub struct PolicyMetrics {
 impl PolicyMetrics {
     /// Those under `meantime_operator_`.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "suppressed",
-            "1 while a maintenance window of the policy is open",
-            self.suppressed.clone(),
-        );
         registry.register("acknowledged", "1 for each fault that is acknowledged", self.acknowledged.clone());
     }
 
@@ -113,7 +97,6 @@ impl PolicyMetrics {
         self.forget(before.iter().flat_map(|(_, facts)| facts), &facts);
         for one in &facts {
             let policy = || one.policy.clone();
-            self.suppressed.get_or_create(&PolicyLabel { policy: policy() }).set(i64::from(one.suppressed));
             for (finding, subject) in &one.acknowledged {
                 let (finding, subject) = (finding.clone(), subject.clone());
                 self.acknowledged
@@ -149,7 +132,6 @@ impl PolicyMetrics {
 
     /// Takes out what is gone.
     fn forget<'f>(&self, before: impl Iterator<Item = &'f PolicyFacts>, now: &[PolicyFacts]) {
-        let there: BTreeSet<&str> = now.iter().map(|one| one.policy.as_str()).collect();
         for one in before {
             let same = now.iter().find(|same| same.policy == one.policy);
             for (finding, subject) in &one.acknowledged {
@@ -164,9 +146,6 @@ impl PolicyMetrics {
                 if same.is_none_or(|same| same.spread[at].is_none()) {
                     self.spread.remove(&SpreadLabel { policy: one.policy.clone(), kind });
                 }
-            }
-            if !there.contains(one.policy.as_str()) {
-                self.suppressed.remove(&PolicyLabel { policy: one.policy.clone() });
             }
         }
     }
@@ -190,7 +169,6 @@ mod tests {
     fn facts() -> PolicyFacts {
         PolicyFacts {
             policy: "db".into(),
-            suppressed: true,
             acknowledged: vec![("SourceDead".into(), "gps-a".into())],
             spread: [Some(Nanos::from_millis(12)), Some(Nanos::from_millis(40))],
             nodes: [3, 1, 0],
@@ -204,7 +182,6 @@ mod tests {
         metrics.policies.set(vec![PolicyFacts { nodes: [4, 0, 0], ..facts() }], at(10));
         let page = metrics.text();
         for line in [
-            r#"meantime_operator_suppressed{policy="db"} 1"#,
             r#"meantime_operator_acknowledged{policy="db",finding="SourceDead",subject="gps-a"} 1"#,
             r#"meantime_policy_spread_seconds{policy="db",kind="proven"} 0.012"#,
             r#"meantime_policy_spread_seconds{policy="db",kind="possible"} 0.04"#,
@@ -218,15 +195,12 @@ mod tests {
             .policies
             .set(vec![PolicyFacts { spread: [None, None], acknowledged: Vec::new(), ..facts() }], at(20));
         let page = metrics.text();
-        assert!(
-            page.contains("suppressed{")
-                && !page.contains("spread_seconds{")
-                && !page.contains("acknowledged{"),
-            "{page}"
-        );
+        assert!(!page.contains("spread_seconds{") && !page.contains("acknowledged{"), "{page}");
         assert!(page.contains(r#"state="in"} 70.0"#), "{page}");
+        metrics.policies.set(vec![facts()], at(20));
+        assert!(metrics.text().contains("acknowledged{"));
         metrics.policies.follow();
-        assert!(!metrics.text().contains("suppressed{"));
+        assert!(!metrics.text().contains("acknowledged{"));
         // What passes while another leads is not ours to count.
         metrics.policies.set(vec![facts()], at(1_000));
         assert!(metrics.text().contains(r#"state="in"} 70.0"#));

@@ -4,7 +4,7 @@
 use super::claim::Claim;
 use super::digest::Digest;
 use super::finding::{Kind, Subject};
-use super::fleet::{Heard, Node};
+use super::fleet::{Heard, Node, Peer};
 use crate::units::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,9 +15,17 @@ const REBOOT: Nanos = Nanos::from_secs(300);
 /// Agents that are not heard, by zone where all of a zone are.
 pub(super) fn silent(digest: &Digest<'_>) -> Vec<Claim> {
     let quiet = |node: &Node| matches!(node.heard, Heard::Silent(_));
+    let nodes = digest.fleet.nodes.iter();
+    let unheard: BTreeSet<&str> =
+        nodes.filter(|(_, node)| quiet(node)).map(|(name, _)| name.as_str()).collect();
+    if unheard.is_empty() {
+        return Vec::new();
+    }
     let mut observers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for one in &digest.reporters {
-        for peer in one.report.peers.iter().filter(|peer| peer.answers && peer.node != one.name) {
+        let told =
+            |peer: &&Peer| peer.answers && peer.node != one.name && unheard.contains(peer.node.as_str());
+        for peer in one.report.peers.iter().filter(told) {
             observers.entry(&peer.node).or_default().insert(one.name);
         }
     }

@@ -8,7 +8,7 @@ use super::vote::notice;
 use crate::conditions::{ConditionKind, Status};
 use crate::source::Timescale;
 use crate::units::Nanos;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Fewer usable voters of different roots cannot outvote one liar.
 const VOTERS: usize = 3;
@@ -39,7 +39,9 @@ pub(super) fn voters<'f>(digest: &Digest<'f>, cut: &Cut<'f>) -> Vec<Claim> {
         let down = reporter.report.status(ConditionKind::TimeDaemonDown) != Some(Status::False);
         let rejected = views.iter().filter(|view| view.rejected).count();
         let usable = views.iter().filter(|view| view.usable && !view.rejected);
-        let roots: BTreeSet<&str> = usable.map(|view| view.root.as_str()).collect();
+        let mut roots: Vec<&str> = usable.map(|view| view.root.as_str()).collect();
+        roots.sort_unstable();
+        roots.dedup();
         let young = reporter.words.iter().any(|word| word.hears.is_none() && word.trouble.is_none());
         let knows = !down && !young && !views.is_empty() && rejected * 2 <= views.len();
         knows && !cut.excused.contains(reporter.name) && roots.len() < VOTERS

@@ -156,6 +156,10 @@ impl<'f> Cut<'f> {
         if reporters.len() < 2 {
             return;
         }
+        let silence = |one: &&Reporter<'f>| one.words.iter().any(|word| word.since(Ask::Silent).is_some());
+        if !reporters.iter().any(silence) {
+            return;
+        }
         // Silent with since when, or not: by where they stand.
         let mut silent: BTreeMap<&'f str, (Place, BootTime)> = BTreeMap::new();
         let mut other: BTreeMap<&'f str, Place> = BTreeMap::new();
@@ -212,8 +216,8 @@ impl<'f> Cut<'f> {
             && !answers(Place::Elsewhere)
             && !answers(Place::Public)
             && near.iter().any(|(_, place)| *place == Place::Inside);
-        if let Some(zone) = zone(digest, &reporters)
-            && cut_off
+        if cut_off
+            && let Some(zone) = zone(digest, &reporters)
             && roots(digest, &outer) >= 2
             && elsewhere(&outer)
         {

@@ -43,6 +43,13 @@ impl Word<'_> {
             Ask::Rejects => self.since[2],
         }
     }
+    /// All that it says yes to.
+    fn says(&self) -> impl Iterator<Item = Ask> + use<> {
+        let [silent, says, rejects] = self.since;
+        let silent = silent.map(|_| Ask::Silent);
+        let says = says.and(self.trouble).map(Ask::Says);
+        [silent, says, rejects.map(|_| Ask::Rejects)].into_iter().flatten()
+    }
     /// It has an answer to that question, yes or no.
     pub fn knows(&self, ask: Ask) -> bool {
         match ask {
@@ -76,14 +83,11 @@ pub(super) struct Reporter<'f> {
 impl<'f> Reporter<'f> {
     fn of(name: &'f str, node: &'f Node, report: &'f Report, past: &mut Past) -> Self {
         let middle = believed(report);
-        let mut views: BTreeMap<&str, Vec<&View>> = BTreeMap::new();
-        for view in &report.views {
-            views.entry(&view.source).or_default().push(view);
-        }
-        let words: Vec<Word<'_>> = views
-            .into_iter()
-            .map(|(source, views)| word(name, node, report, source, views, middle, past))
-            .collect();
+        let mut views: Vec<&View> = report.views.iter().collect();
+        views.sort_by(|one, other| one.source.cmp(&other.source));
+        let of_one = |views: &[&'f View]| word(name, node, report, views, middle, past);
+        let mut words: Vec<Word<'_>> =
+            views.chunk_by(|one, other| one.source == other.source).map(of_one).collect();
         let mut yes: Vec<(&str, Ask)> = Vec::new();
         for word in &words {
             if word.hears == Some(false) {
@@ -100,19 +104,18 @@ impl<'f> Reporter<'f> {
             yes.push(("", Ask::Off));
         }
         let since = past.says(name, &yes, report.seen);
-        let at = |source: &str, ask: Ask| since.get(&(source.to_owned(), ask)).copied();
-        let words = words
-            .into_iter()
-            .map(|word| Word {
-                since: [
-                    at(word.source, Ask::Silent),
-                    word.trouble.and_then(|trouble| at(word.source, Ask::Says(trouble))),
-                    at(word.source, Ask::Rejects),
-                ],
-                ..word
-            })
-            .collect();
-        Self { name, domain: domain(node), node, report, words, off: at("", Ask::Off) }
+        let at = |source: &str, ask: Ask| {
+            let mut said = yes.iter().zip(&since);
+            said.find(|(one, _)| **one == (source, ask)).map(|(_, since)| *since)
+        };
+        for word in words.iter_mut().filter(|_| !since.is_empty()) {
+            word.since = [
+                at(word.source, Ask::Silent),
+                word.trouble.and_then(|trouble| at(word.source, Ask::Says(trouble))),
+                at(word.source, Ask::Rejects),
+            ];
+        }
+        Self { name, domain: domain(node), node, report, off: at("", Ask::Off), words }
     }
 
     /// What it says of that source.
@@ -151,11 +154,11 @@ fn word<'f>(
     node_name: &str,
     node: &Node,
     report: &Report,
-    source: &'f str,
-    views: Vec<&'f View>,
+    views: &[&'f View],
     middle: Option<Nanos>,
     past: &Past,
 ) -> Word<'f> {
+    let source = views.first().map_or("", |view| view.source.as_str());
     let worked = |view: &View| view.ever || past.worked(node_name, view);
     let mut known = views.iter().filter(|view| worked(view)).peekable();
     let hears = known.peek().is_some().then(|| known.any(|view| !view.is_silent()));
@@ -177,7 +180,7 @@ fn word<'f>(
         by: against.and_then(by),
         proof: Proof::new(age.map(|age| report.seen - age - WAY), poll, node.ready),
         since: [None; 3],
-        views,
+        views: views.to_vec(),
     }
 }
 
@@ -208,8 +211,10 @@ pub(super) struct Digest<'f> {
     pub reporters: Vec<Reporter<'f>>,
     /// All failure domains with a node.
     pub domains: BTreeSet<&'f str>,
-    /// Who has a source, by its position among the reporters.
-    by_source: BTreeMap<&'f str, Vec<usize>>,
+    /// Who has a source, by its position among the reporters, and that of its word.
+    by_source: BTreeMap<&'f str, Vec<(usize, usize)>>,
+    /// What at least one says yes to.
+    said: BTreeSet<(&'f str, Ask)>,
 }
 
 /// A node's failure domain.
@@ -228,14 +233,16 @@ impl<'f> Digest<'f> {
                 None => past.unheard(name),
             }
         }
-        let mut by_source: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut by_source: BTreeMap<&str, Vec<(usize, usize)>> = BTreeMap::new();
+        let mut said = BTreeSet::new();
         for (index, reporter) in reporters.iter().enumerate() {
-            for word in &reporter.words {
-                by_source.entry(word.source).or_default().push(index);
+            for (at, word) in reporter.words.iter().enumerate() {
+                by_source.entry(word.source).or_default().push((index, at));
+                said.extend(word.says().map(|ask| (word.source, ask)));
             }
         }
         let domains = fleet.nodes.values().map(domain).collect();
-        Self { fleet, now: fleet.now, reporters, domains, by_source }
+        Self { fleet, now: fleet.now, reporters, domains, by_source, said }
     }
     /// Names of all sources that a reporter has.
     pub fn sources(&self) -> impl Iterator<Item = &'f str> {
@@ -244,8 +251,14 @@ impl<'f> Digest<'f> {
     /// Reporters that have that source, whether or not it ever worked, with their word on it.
     pub fn users(&self, source: &str) -> impl Iterator<Item = (&Reporter<'f>, &Word<'f>)> {
         let users = self.by_source.get(source).map(Vec::as_slice).unwrap_or_default();
-        let reporters = users.iter().filter_map(|index| self.reporters.get(*index));
-        reporters.filter_map(move |one| Some((one, one.word(source)?)))
+        users.iter().filter_map(|(index, at)| {
+            let one = self.reporters.get(*index)?;
+            Some((one, one.words.get(*at)?))
+        })
+    }
+    /// Whether anybody says yes: where nobody does, nothing follows of a vote ([`super::vote::Outcome::Open`]).
+    pub fn is_said(&self, source: &'f str, ask: Ask) -> bool {
+        self.said.contains(&(source, ask))
     }
     /// How many.
     pub fn count_users(&self, source: &str) -> usize {

@@ -18,7 +18,7 @@ type Dissent<'d, 'f> = (&'d Reporter<'f>, &'d Word<'f>);
 pub(super) fn claims<'f>(digest: &Digest<'f>, cut: &Cut<'f>, wrong: &BTreeSet<String>) -> Vec<Claim> {
     let may = |one: &Reporter<'f>| !cut.excused.contains(one.name) && !wrong.contains(one.name);
     let of = |source| of_source(digest, source, &Vote::of(digest, source, Ask::Rejects, may));
-    digest.sources().flat_map(of).collect()
+    digest.sources().filter(|source| digest.is_said(source, Ask::Rejects)).flat_map(of).collect()
 }
 
 /// Its agent says so itself; else its figures do.

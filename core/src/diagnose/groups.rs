@@ -32,7 +32,9 @@ pub(super) fn groups<'f>(digest: &Digest<'f>, cut: &Cut<'f>) -> Option<Claim> {
         }
     }
     let worst = scales.into_values().filter_map(|nodes| {
-        let split = by_servers(digest, &nodes).or_else(|| by_all(digest, &nodes))?;
+        let yardsticks = yardsticks(&nodes);
+        let split =
+            by_servers(digest, &nodes, &yardsticks).or_else(|| by_all(digest, &nodes, &yardsticks))?;
         Some((split, nodes))
     });
     let ((gap, left, right), nodes) = worst.max_by_key(|((gap, ..), _)| *gap)?;
@@ -76,9 +78,8 @@ fn yardsticks<'f>(nodes: &[&Reporter<'f>]) -> Yardsticks<'f> {
 }
 
 /// The two groups furthest apart by one server, if most servers that could tell say so too.
-fn by_servers(digest: &Digest<'_>, nodes: &[&Reporter<'_>]) -> Option<Split> {
+fn by_servers(digest: &Digest<'_>, nodes: &[&Reporter<'_>], yardsticks: &Yardsticks<'_>) -> Option<Split> {
     let few = most(digest.fleet.nodes.len());
-    let yardsticks = yardsticks(nodes);
     let (far, near) = limits(nodes)?;
     let best = yardsticks.values().filter_map(|measured| split(measured, few, far, near)).max()?;
     let (left, right): (BTreeSet<usize>, BTreeSet<usize>) =
@@ -143,13 +144,27 @@ fn split(measured: &[Measured], few: usize, far: Nanos, near: Nanos) -> Option<S
 
 /// By peers' answers, where no server is common to both groups: who is tied by a measurement is of one group, and two
 /// observers at least have to say that the groups are apart.
-fn by_all(digest: &Digest<'_>, nodes: &[&Reporter<'_>]) -> Option<Split> {
+fn by_all(digest: &Digest<'_>, nodes: &[&Reporter<'_>], yardsticks: &Yardsticks<'_>) -> Option<Split> {
+    // Whoever is of one mind: if nobody is beyond anybody's limit there is nothing to tie.
+    let (_, near) = limits(nodes)?;
+    let beyond = |apart: Nanos, half: Nanos| apart.abs() - half > near;
+    let pair = |pair: &[Measured]| match pair {
+        [(low, low_half, _), (high, high_half, _)] => beyond(*high - *low, *low_half + *high_half),
+        _ => false,
+    };
+    let by_pairs = || yardsticks.values().any(|measured| measured.windows(2).any(pair));
+    let peers = || nodes.iter().flat_map(|one| &one.report.peers).filter(|peer| peer.answers);
+    let by_peers =
+        || peers().any(|peer| peer.offset.zip(peer.uncertainty).is_some_and(|(o, h)| beyond(o, h)));
+    if !by_pairs() && !by_peers() {
+        return None;
+    }
     let mut ties = Ties::new(nodes.len());
     let limit = |one: usize, other: usize| {
         let of = |index: usize| nodes.get(index).map_or(Nanos::ZERO, |one| one.report.max_offset);
         (of(one).max(of(other)), of(one).min(of(other)))
     };
-    for measured in yardsticks(nodes).values() {
+    for measured in yardsticks.values() {
         for pair in measured.windows(2) {
             let [(low, low_half, one), (high, high_half, other)] = pair else { continue };
             ties.tie(*one, *other, *high - *low, *low_half + *high_half, limit(*one, *other));

@@ -7,8 +7,8 @@
 
 use super::fleet::{Fleet, Trouble, View};
 use crate::clocks::BootTime;
-use crate::hash::fnv;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::hash::{fnv, fnv_on};
+use std::collections::BTreeMap;
 
 /// What can be asked of one node about one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,61 +26,68 @@ pub(super) enum Ask {
 /// Words since when, and pairs that worked. At most one entry for each view of each node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Past {
-    since: BTreeMap<String, BTreeMap<(String, Ask), BootTime>>,
-    /// Node and server that answered once, as a hash each: after its restart a chronyd has forgotten.
-    worked: BTreeSet<u64>,
+    since: BTreeMap<String, Vec<Said>>,
+    /// Node and server that answered once, as a hash each, in order: after its restart a chronyd has forgotten.
+    worked: Vec<u64>,
 }
+
+/// Of which source, to what, and since when it says yes.
+type Said = (String, Ask, BootTime);
 
 /// A server is the same at each address of its name; members of a pool are what they are by their address.
 fn pair(node: &str, view: &View) -> u64 {
-    let server = match view.server {
-        Some(server) => format!("{server:x}"),
-        None => format!("{}\0{}", view.source, view.address.as_deref().unwrap_or("")),
-    };
-    fnv(format!("{node}\0{server}").as_bytes())
+    let node = fnv_on(fnv(node.as_bytes()), b"\0");
+    if let Some(server) = view.server {
+        return fnv_on(node, &server.to_be_bytes());
+    }
+    let parts = [view.source.as_str(), "\0", view.address.as_deref().unwrap_or("")];
+    parts.iter().fold(node, |hash, part| fnv_on(hash, part.as_bytes()))
 }
 
 impl Past {
     /// Nodes that are gone are forgotten, and pairs that work now are remembered.
     pub fn look(&mut self, fleet: &Fleet) {
         self.since.retain(|node, _| fleet.nodes.contains_key(node));
-        let mut alive = BTreeSet::new();
+        let mut alive = Vec::with_capacity(self.worked.len());
         for (name, node) in &fleet.nodes {
             for view in node.report.iter().flat_map(|report| &report.views) {
                 let pair = pair(name, view);
-                if view.ever || self.worked.contains(&pair) {
-                    alive.insert(pair);
+                if view.ever || self.worked.binary_search(&pair).is_ok() {
+                    alive.push(pair);
                 }
             }
         }
+        alive.sort_unstable();
+        alive.dedup();
         self.worked = alive;
     }
 
     /// Whether that pair answered once.
     pub fn worked(&self, node: &str, view: &View) -> bool {
-        self.worked.contains(&pair(node, view))
+        self.worked.binary_search(&pair(node, view)).is_ok()
     }
 
-    /// That node says `yes` to these questions now, in a report first seen at `seen`, and to no other. Gives since when.
-    pub fn says(
-        &mut self,
-        node: &str,
-        yes: &[(&str, Ask)],
-        seen: BootTime,
-    ) -> BTreeMap<(String, Ask), BootTime> {
-        let before = self.since.remove(node).unwrap_or_default();
-        let now: BTreeMap<(String, Ask), BootTime> = yes
-            .iter()
-            .map(|(source, ask)| {
-                let key = ((*source).to_owned(), *ask);
-                let since = before.get(&key).copied().unwrap_or(seen);
-                (key, since)
-            })
-            .collect();
-        if !now.is_empty() {
-            self.since.insert(node.to_owned(), now.clone());
+    /// That node says `yes` to these questions now, in a report first seen at `seen`, and to no other. Gives since when it
+    /// says each of them.
+    pub fn says(&mut self, node: &str, yes: &[(&str, Ask)], seen: BootTime) -> Vec<BootTime> {
+        if yes.is_empty() {
+            self.since.remove(node);
+            return Vec::new();
         }
-        now
+        if !self.since.contains_key(node) {
+            self.since.insert(node.to_owned(), Vec::new());
+        }
+        let Some(said) = self.since.get_mut(node) else { return Vec::new() };
+        let same = |(source, ask, _): &Said, (other, wanted): &(&str, Ask)| source == other && ask == wanted;
+        said.retain(|one| yes.iter().any(|wanted| same(one, wanted)));
+        let since = |wanted: &(&str, Ask)| {
+            if let Some((.., since)) = said.iter().find(|one| same(one, wanted)) {
+                return *since;
+            }
+            said.push((wanted.0.to_owned(), wanted.1, seen));
+            seen
+        };
+        yes.iter().map(since).collect()
     }
 
     /// That node is not heard: what it said is of then.

@@ -17,6 +17,9 @@ pub(super) fn silent<'f>(digest: &Digest<'f>, cut: &Cut<'f>) -> Vec<Claim> {
 }
 
 fn of_source<'f>(digest: &Digest<'f>, cut: &Cut<'f>, source: &'f str) -> Vec<Claim> {
+    if !digest.is_said(source, Ask::Silent) {
+        return Vec::new();
+    }
     let may = |one: &Reporter<'f>| {
         !cut.excused.contains(one.name) && !cut.explained.contains(&(one.domain, source))
     };

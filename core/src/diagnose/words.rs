@@ -46,6 +46,9 @@ fn of_source<'f>(
     kind: Kind,
     words: &str,
 ) -> Vec<Claim> {
+    if !digest.is_said(source, Ask::Says(trouble)) {
+        return Vec::new();
+    }
     let vote = Vote::of(digest, source, Ask::Says(trouble), |one| !cut.excused.contains(one.name));
     let users = digest.count_users(source);
     let claim = |subject, saying: &[&Reporter<'f>]| Claim {

@@ -47,14 +47,26 @@ pub struct Ear {
 /// One node. No report without a status, nor without a plan that can be read: nothing would tell what is tolerated there.
 pub fn node(object: &NodeTime, place: Place, ear: Ear) -> Node {
     let plan = object.plan().ok().flatten();
-    let Place { zone, egress } = place;
-    Node {
-        egress: egress.or_else(|| zone.clone()),
-        zone,
+    let mut node = Node {
+        egress: None,
+        zone: None,
         heard: ear.heard,
         ready: ear.ready,
         timescale: plan.as_ref().and_then(timescale),
         report: object.status.as_ref().zip(plan).map(|(status, plan)| report(status, &plan, ear.seen)),
+    };
+    again(&mut node, place, ear);
+    node
+}
+
+/// The same of an object that has not changed since: all that is not of the object itself.
+pub fn again(node: &mut Node, place: Place, ear: Ear) {
+    let Place { zone, egress } = place;
+    node.egress = egress.or_else(|| zone.clone());
+    node.zone = zone;
+    (node.heard, node.ready) = (ear.heard, ear.ready);
+    if let Some(report) = &mut node.report {
+        report.seen = ear.seen;
     }
 }
 

@@ -8,6 +8,7 @@ use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use meantime_core::chrony::ChronyVersion;
 use meantime_core::conditions::{ConditionKind, Reason};
+use meantime_core::names::CONDITION_DOMAIN;
 use meantime_core::snapshot::{NodeFacts, ObjectKind, Snapshot, Undecodable};
 use meantime_crds::nodetime::Desired;
 use meantime_crds::{NodeTime, NodeTimeStatus, TimeIncident, TimeSource, TimeSyncPolicy};
@@ -174,14 +175,13 @@ impl World {
             .iter()
             .filter_map(|(name, node)| {
                 let node_time = self.node_time(name)?;
-                let standing = standing(node);
-                let synchronized = standing.get(&NodeCondition::Agents(ConditionKind::TimeSynchronized));
+                let synchronized = ours(node, NodeCondition::Agents(ConditionKind::TimeSynchronized));
                 let beat = Beat {
                     object_uid: node_time.metadata.uid.clone().unwrap_or_default(),
                     rising: node_time.status.as_ref().and_then(heartbeat),
                     pod_ready: self.ready_agents.contains(name),
                     declared_silent: synchronized
-                        .is_some_and(|standing| standing.told.reason == Reason::AgentSilent.as_str()),
+                        .is_some_and(|told| told.reason.as_deref() == Some(Reason::AgentSilent.as_str())),
                 };
                 Some((name.clone(), beat))
             })
@@ -202,20 +202,23 @@ pub fn heartbeat(status: &NodeTimeStatus) -> Option<Rising> {
 
 /// Our conditions as they stand on a Node.
 pub fn standing(node: &Node) -> BTreeMap<NodeCondition, Standing> {
-    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
-    NodeCondition::ALL
-        .into_iter()
-        .filter_map(|kind| {
-            let name = kind.node_type();
-            let condition = conditions.iter().find(|condition| condition.type_ == name)?;
-            let told = Told {
-                status: parse(&condition.status),
-                reason: condition.reason.clone().unwrap_or_default(),
-                message: condition.message.clone().unwrap_or_default(),
-            };
-            Some((kind, Standing { told, since: condition.last_transition_time.as_ref().map(|time| time.0) }))
-        })
-        .collect()
+    NodeCondition::ALL.into_iter().filter_map(|kind| Some((kind, standing_of(node, kind)?))).collect()
+}
+
+/// One of them.
+pub fn standing_of(node: &Node, kind: NodeCondition) -> Option<Standing> {
+    let condition = ours(node, kind)?;
+    let told = Told {
+        status: parse(&condition.status),
+        reason: condition.reason.clone().unwrap_or_default(),
+        message: condition.message.clone().unwrap_or_default(),
+    };
+    Some(Standing { told, since: condition.last_transition_time.as_ref().map(|time| time.0) })
+}
+
+fn ours(node: &Node, kind: NodeCondition) -> Option<&k8s_openapi::api::core::v1::NodeCondition> {
+    let conditions = node.status.as_ref()?.conditions.as_deref()?;
+    conditions.iter().find(|condition| condition.type_.strip_prefix(CONDITION_DOMAIN) == Some(kind.name()))
 }
 
 /// What an agent told of its node; none = no verdict yet.

@@ -14,8 +14,8 @@ use crate::apply::{RETIRE_PATIENCE, Retirement, SpecChange, Standing, Wanted, an
 use crate::conditions::{self, Change, HEARTBEAT, NodeCondition, Wish, heartbeat_phase};
 use crate::events::switches::SwitchNews;
 use crate::events::{Loudness, Note, Regarding, of_node};
-use crate::fleet::fleet;
-use crate::gather::{BrokenKind, World, standing, told};
+use crate::fleet;
+use crate::gather::{BrokenKind, World, standing, standing_of, told};
 use crate::incidents::{self, Incidents};
 use crate::policy_metrics::PolicyFacts;
 use crate::silence::{Limits, Tracker};
@@ -120,6 +120,7 @@ pub struct Memory {
     deleted: BTreeSet<String>,
     rest: Rest,
     spreads: spread::Holds,
+    fleet: fleet::Known,
     /// The agents' port for each other.
     pub peer_port: u16,
 }
@@ -143,6 +144,7 @@ impl Memory {
             deleted: BTreeSet::new(),
             rest: Rest::default(),
             spreads: spread::Holds::default(),
+            fleet: fleet::Known::default(),
             peer_port: peers::PORT,
         }
     }
@@ -159,8 +161,9 @@ impl Memory {
         let snapshot = world.snapshot();
         let valid = validate::validate(&snapshot);
         let plan = plan::plan(&valid);
-        let fleet = fleet(world, &self.tracker, now);
-        self.findings.look(&fleet, seat.in_contact);
+        let mut known = std::mem::take(&mut self.fleet);
+        let fleet = known.look(world, &self.tracker, now);
+        self.findings.look(fleet, seat.in_contact);
         decision.findings = self.findings.counts();
         let mut texts = Texts::default();
         for (name, outcome) in &plan.nodes {
@@ -169,7 +172,8 @@ impl Memory {
             self.node(world, name, wish, &mut texts, (now, wall), &mut decision);
         }
         self.look_at_sources(world, &plan.sources, (now, wall), &mut decision);
-        self.look_at_policies(world, &plan, &fleet, (now, wall), &mut decision);
+        self.look_at_policies(world, &plan, fleet, (now, wall), &mut decision);
+        self.fleet = known;
         self.look_at_incidents(world, seat, (now, wall), &mut decision);
         self.look_at_broken(world, wall, &mut decision);
         self.forget(world, now);
@@ -245,7 +249,7 @@ impl Memory {
             (_, None, Wanted::Active(_)) => Wish::Keep,
             (_, Some(_), _) if retired => Wish::Keep,
             (_, Some(node_time), _) => {
-                let faulty = standing(node).remove(&NodeCondition::ClockFaulty).map(|standing| standing.told);
+                let faulty = standing_of(node, NodeCondition::ClockFaulty).map(|standing| standing.told);
                 let report = node_time.status.as_ref().and_then(told);
                 let report = report.map(|told| refine(&self.findings, name, &told, faulty.as_ref()));
                 let planned = node_time.spec.plan.is_some();

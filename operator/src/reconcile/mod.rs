@@ -245,11 +245,11 @@ mod tests {
     use crate::silence::Limits;
     use kube::{Api, Client, Config};
 
-    /// How many passes came of one try, with nobody listening: whoever sent anything would fail.
-    async fn passes(unsynced: Option<usize>, stop_mark: bool) -> u64 {
+    /// With nobody listening: whoever sent anything would fail.
+    fn reconciler(unsynced: Option<usize>, stop_mark: bool) -> Reconciler {
         let client = Client::try_from(Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
         let (gate, metrics) = (Gate::default(), Metrics::default());
-        let mut reconciler = Reconciler {
+        Reconciler {
             stores: stores(unsynced, stop_mark),
             memory: Memory::new(Limits::default()),
             writer: Writer::new(client.clone(), gate.clone(), metrics.clone(), Duration::from_secs(1)),
@@ -258,10 +258,33 @@ mod tests {
             contact: Contact::default(),
             timing: Timing::default(),
             wake: Wake::default(),
-            metrics: metrics.clone(),
-        };
+            metrics,
+        }
+    }
+
+    /// How many passes came of one try.
+    async fn passes(unsynced: Option<usize>, stop_mark: bool) -> u64 {
+        let mut reconciler = reconciler(unsynced, stop_mark);
         reconciler.pass().await;
-        metrics.reconciles.get()
+        reconciler.metrics.reconciles.get()
+    }
+
+    /// 5,000 NodeTimes change in one second: each rings, and the passes are counted on one hand.
+    #[tokio::test]
+    async fn a_burst_of_changes_is_few_passes() {
+        let reconciler = reconciler(None, false);
+        let (wake, metrics) = (reconciler.wake.clone(), reconciler.metrics.clone());
+        let running = tokio::spawn(reconciler.run_reconcile());
+        for _ in 0..100 {
+            for _ in 0..50 {
+                wake.wake();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        running.abort();
+        let passes = metrics.reconciles.get();
+        assert!((1..=3).contains(&passes), "{passes} passes");
     }
 
     #[tokio::test]

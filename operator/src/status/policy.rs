@@ -164,7 +164,6 @@ pub fn facts(policy: &str, members: &[Member<'_>], besides: &Besides) -> PolicyF
     let exact = besides.spread.as_ref().and_then(|spread| spread.exact.as_ref());
     PolicyFacts {
         policy: policy.to_owned(),
-        suppressed: matches!(besides.maintenance.state, State::Open { .. }),
         acknowledged: besides.maintenance.acknowledged.clone(),
         spread: [exact.map(Spread::proven_span), exact.and_then(|exact| exact.possible)],
         nodes,

@@ -215,6 +215,55 @@ fn two_agents_cross_check_each_other_and_chronyd_has_nothing_to_do_with_it() {
     assert!(get(a.http, "/metrics").unwrap().contains("\nmeantime_peer_answers{peer_node=\"b\"} 1.0\n"));
 }
 
+/// Each asks three and is asked by three, as in a cluster of four and more.
+#[test]
+#[ignore = "make test-long: figures"]
+fn figures_of_four_agents_that_ask_each_other() {
+    const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+    let mut agents = NAMES.map(|name| Agent::new(name, Some(&ring(1))));
+    let all: Vec<(&str, SocketAddr)> = NAMES.into_iter().zip(agents.iter().map(|agent| agent.at)).collect();
+    for agent in &mut agents {
+        let others: Vec<(&str, SocketAddr)> = all.iter().copied().filter(|(_, at)| *at != agent.at).collect();
+        agent.asks(&others);
+        agent.node.up();
+    }
+    for agent in &agents {
+        agent.node.wait("three peers", |status| {
+            status.peers.len() == 3 && status.peers.iter().all(|peer| peer.answers)
+        });
+    }
+    // A question out and its answer in, a question in and its answer out.
+    let packets = || -> u64 {
+        let of = |agent: &Agent| -> u64 {
+            let by_peer = |series: &str| -> u64 {
+                NAMES.iter().map(|name| agent.counted(&format!("{series}{{peer_node=\"{name}\"}}"))).sum()
+            };
+            by_peer("meantime_peer_asked_total")
+                + by_peer("meantime_peer_answered_total")
+                + 2 * agent.counted("meantime_peer_questions_answered_total")
+        };
+        agents.iter().map(of).sum()
+    };
+    let (before, began) = (packets(), clock::now().boot);
+    std::thread::sleep(Duration::from_mins(1));
+    let (after, span) = (packets(), clock::now().boot - began);
+    let rounds = f64::from(i32::try_from(span.0 / 1_000_000).unwrap()) / 1e3;
+    let each = f64::from(u32::try_from(after - before).unwrap()) / 4.0 / rounds;
+    let against = "12 by count; four agents that ask each other for 60 rounds (here a second each, in a cluster a minute)";
+    println!("{each:.2} packets a node and round ({rounds:.1} rounds)");
+    let figure = meantime_tests::figures::Figure {
+        figure: "peer_packets_per_node_minute".to_owned(),
+        value: each,
+        unit: "/min",
+        runs: 1,
+        against: against.to_owned(),
+    };
+    let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    meantime_tests::figures::append(&[figure], &top.join("target/figures/findings.jsonl"), "working tree")
+        .unwrap();
+    assert!((10.0..=12.5).contains(&each), "{each} packets a round");
+}
+
 #[test]
 fn a_liar_is_told_of_and_steers_nothing() {
     let mut a = Agent::new("a", Some(&ring(1)));

@@ -51,6 +51,8 @@ pub struct Desk {
     pub found: BTreeMap<(Kind, Subject), (u32, u32)>,
     /// Passes.
     pub passes: usize,
+    /// The wall clock of the operator's own node.
+    pub wall: fn(u32) -> Timestamp,
 }
 
 /// The operator's BOOTTIME at a tick.
@@ -115,6 +117,7 @@ impl Desk {
             opened: Vec::new(),
             found: BTreeMap::new(),
             passes: 0,
+            wall,
         }
     }
 
@@ -149,7 +152,7 @@ impl Desk {
 
     /// One pass, its writes done. Gives the names of nodes that were planned anew, and whether an incident was written.
     pub fn pass(&mut self, tick: u32, seat: Seat) -> (BTreeSet<String>, bool) {
-        let decision = self.decide(boot(tick), wall(tick), seat);
+        let decision = self.decide(boot(tick), (self.wall)(tick), seat);
         if !seat.leading {
             return (BTreeSet::new(), false);
         }

@@ -6,6 +6,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a bench measures its own elapsed time")]
 
+mod bad_days;
 mod calendar;
 mod cluster;
 mod desk;

@@ -143,6 +143,55 @@ async fn a_breach_is_one_incident_over_two_operators_and_a_persons_note_survives
     assert!(second.is_running());
 }
 
+/// The leader dies the moment the object is there, before or after it has told anything: the other one, which has watched
+/// all along, goes on with the same object and says nothing twice.
+#[tokio::test]
+async fn a_leader_that_dies_in_the_middle_of_an_incident_is_followed_by_one_that_goes_on_with_it() {
+    let cluster = Cluster::start().await;
+    let first = operator(&cluster, "op-1").await;
+    let holder = || async {
+        let lease = cluster.leases().get_opt("meantime-operator").await.unwrap();
+        lease.map(|lease| lease.data["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned())
+    };
+    until("op-1 leads", Some("op-1".to_owned()), holder).await;
+    let second = operator(&cluster, "op-2").await;
+    two_nodes(&cluster).await;
+    cluster.report("n2", 2, ("False", "OffsetExceeded"), breach()).await;
+    let objects = async || {
+        let all = cluster.incidents().list(&ListParams::default()).await.unwrap();
+        all.items.into_iter().filter_map(|one| one.metadata.uid).collect::<Vec<_>>()
+    };
+    while objects().await.is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    drop(first);
+    let (made, told_when_killed) = (objects().await, log(&cluster).await);
+    println!("killed when it told {told_when_killed:?}");
+    until("op-2 leads", Some("op-2".to_owned()), holder).await;
+    until("one, and it tells", one("Open"), || log(&cluster)).await;
+    let name = name(&cluster).await;
+    until("told", vec!["IncidentOpened".to_owned()], || reasons(&cluster, &name)).await;
+    // The second one dies too, in the quiet of the same trouble.
+    let before = cluster.settled(ACCOUNT).await;
+    drop(second);
+    let third = operator(&cluster, "op-3").await;
+    until("op-3 leads", Some("op-3".to_owned()), holder).await;
+    stays("the same incident, and quiet", 5, one("Open"), || log(&cluster)).await;
+    assert_eq!(cluster.writes_by(ACCOUNT).len(), before, "a new leader has nothing to write");
+    cluster.report("n2", 3, ("True", "InTolerance"), json!({})).await;
+    until("over", one("Recovered"), || log(&cluster)).await;
+    until("the all-clear", one("Closed"), || log(&cluster)).await;
+    assert_eq!(objects().await, made, "one object from the first to the last of three leaders");
+    let all = ["IncidentClosed", "IncidentOpened", "IncidentRecovered"];
+    until("each told once", all.map(str::to_owned).to_vec(), || reasons(&cluster, &name)).await;
+    let status = cluster.incidents().get(&name).await.unwrap().data["status"].clone();
+    let what: Vec<&str> =
+        status["timeline"].as_array().unwrap().iter().filter_map(|one| one["what"].as_str()).collect();
+    assert_eq!(what, ["Detected", "Recovered", "Closed"], "the timeline goes on: {status}");
+    assert_eq!(status["relapses"], Value::Null, "{status}");
+    assert!(third.is_running());
+}
+
 #[tokio::test]
 async fn one_deleted_in_use_is_made_again_only_while_its_cause_stands() {
     let cluster = Cluster::start().await;
