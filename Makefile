@@ -22,11 +22,14 @@ demo: ## the main job on a real kind cluster: trouble of ten kinds, each told tr
 test: ## every layer below, in order; ends with a list of layers and their times
 	tests/run-layers $(LAYERS)
 
-.PHONY: test-lint test-unit test-wire test-api test-agent test-vm test-chart test-kind
+.PHONY: test-lint test-unit test-fleet test-wire test-api test-agent test-vm test-chart test-kind
 test-lint: ## formatting, lints, licences, generated files
 	tests/run-layers lint
 test-unit: ## pure code, under a minute when built
 	tests/run-layers unit
+
+test-fleet: ## simulated fleets: labelled scenarios, a busy day, a leap second, migrations
+	tests/run-layers fleet
 test-wire: ## our codecs against real chronyd 4.0, 4.3, 4.6.1, 4.9; the time lab
 	tests/run-layers wire
 test-agent: ## the agent's binary with real chronyd on loopback
