@@ -85,7 +85,7 @@ async fn declared_objects_become_plans_and_reports_become_conditions() {
 
     // everything has been said: nothing is written any more
     let before = cluster.settled(ACCOUNT).await;
-    stays("quiet", 3, before, || async { cluster.writes_by(ACCOUNT).len() }).await;
+    stays("quiet", 3, before, || async { cluster.writes_by(ACCOUNT) }).await;
 }
 
 #[tokio::test]

@@ -327,18 +327,23 @@ impl Cluster {
             })
             .collect()
     }
-    /// How many writes `user` has made once it makes no more.
-    pub async fn settled(&self, user: &str) -> usize {
-        let mut before = self.writes_by(user).len();
+    /// The writes that a leading `user` has made once it makes no more. A leader makes the peers' keys at its first look at
+    /// them, which may be seconds after all else is said.
+    pub async fn settled(&self, user: &str) -> Vec<(String, String, String)> {
+        until("the peers' keys", true, || async {
+            self.writes_by(user).iter().any(|write| write.1 == "secrets")
+        })
+        .await;
+        let mut before = self.writes_by(user);
         for _ in 0..30 {
             tokio::time::sleep(Duration::from_secs(2)).await;
-            let now = self.writes_by(user).len();
+            let now = self.writes_by(user);
             if now == before {
                 return now;
             }
             before = now;
         }
-        panic!("{user} never stops writing: {before} writes");
+        panic!("{user} never stops writing: {before:?}");
     }
     pub fn writes_by(&self, user: &str) -> Vec<(String, String, String)> {
         self.writes()
