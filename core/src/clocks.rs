@@ -59,4 +59,18 @@ pub struct ClockReading {
     pub raw: RawTime,
     /// The hardware clock (`/sys/class/rtc/rtc0/since_epoch`, whole seconds); none where it can't be read.
     pub rtc: Option<WallTime>,
+    /// When it was last seen to begin a second; none where nobody watches it.
+    #[serde(default)]
+    pub tick: Option<Tick>,
+}
+
+/// The hardware clock, seen in the moment in which it begins a second: tells what its whole seconds can't.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tick {
+    /// The second that it began.
+    pub second: WallTime,
+    /// By then it had begun.
+    pub raw: RawTime,
+    /// Not earlier than this before.
+    pub within: Nanos,
 }

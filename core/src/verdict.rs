@@ -39,6 +39,7 @@ pub struct Holdover {
 
 /// How one association is seen at this node (input to the fleet's comparison and to TimeSource status).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one source, named")]
 pub struct AssociationVerdict {
     /// Position in the observation.
     pub index: usize,
@@ -46,6 +47,9 @@ pub struct AssociationVerdict {
     pub unanswered: u32,
     /// It has answered since chronyd began, at whichever address of its name.
     pub ever: bool,
+    /// The last that came from it was a kiss-o'-death, a moment ago.
+    #[serde(default)]
+    pub kissed: bool,
     /// A voter that counts now.
     pub usable: bool,
     /// chronyd, or the agreeing group, says that it lies.

@@ -3,6 +3,7 @@
 //! **Out:** [`ClockReading`] (all clocks back to back, nothing awaited in between), the boot id, the uptime.
 //! **Must never** set or slew a clock, and never await between two reads of one [`ClockReading`].
 
+use crate::hardware::Watch;
 use meantime_core::clocks::{BootTime, ClockReading, RawTime, WallTime};
 use meantime_core::units::Nanos;
 use rustix::time::{ClockId, Timespec, clock_gettime};
@@ -17,16 +18,20 @@ const RTC: &str = "/sys/class/rtc/rtc0/since_epoch";
 const TOGETHER: Nanos = Nanos::from_micros(20);
 /// How often it is tried; then the tightest reading counts.
 const READINGS: u32 = 5;
+/// A reading of the hardware clock that took longer tells of another moment than the rest (the judge allows for this much).
+const RTC_LIMIT: Nanos = Nanos::from_millis(50);
 
 /// This machine's clocks.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Clocks {
     rtc: PathBuf,
+    watch: Watch,
 }
 
 impl Default for Clocks {
     fn default() -> Self {
-        Self { rtc: PathBuf::from(RTC) }
+        let rtc = PathBuf::from(RTC);
+        Self { watch: Watch::start(&rtc), rtc }
     }
 }
 
@@ -35,29 +40,45 @@ impl Clocks {
     /// kernel clocks then follow within a microsecond of each other: a reading in whose middle this thread was
     /// scheduled away is repeated, because the judge takes clocks that come apart for moved ones.
     pub fn read(&self) -> ClockReading {
-        let rtc = std::fs::read_to_string(&self.rtc).ok();
-        let rtc = rtc.and_then(|text| text.trim().parse().ok()).map(|s: i64| WallTime(Nanos::from_secs(s).0));
-        let mut best = kernel_clocks(rtc);
+        let before = raw();
+        let rtc = hardware(&self.rtc);
+        let mut best = kernel_clocks();
         for _ in 1..READINGS {
             if best.1 <= TOGETHER {
                 break;
             }
-            let again = kernel_clocks(rtc);
+            let again = kernel_clocks();
             if again.1 < best.1 {
                 best = again;
             }
         }
-        best.0
+        let rtc = rtc.filter(|_| best.0.raw - before <= RTC_LIMIT);
+        ClockReading { rtc, tick: self.watch.seen(), ..best.0 }
+    }
+    /// The hardware clock's next tick is wanted now.
+    pub fn hurry(&self) {
+        self.watch.hurry();
     }
 }
 
+/// The hardware clock's whole seconds.
+pub fn hardware(file: &Path) -> Option<WallTime> {
+    let seconds: i64 = std::fs::read_to_string(file).ok()?.trim().parse().ok()?;
+    Some(WallTime(Nanos::from_secs(seconds).0))
+}
+
+/// CLOCK_MONOTONIC_RAW alone.
+pub fn raw() -> RawTime {
+    RawTime(nanos(clock_gettime(ClockId::MonotonicRaw)))
+}
+
 /// The three kernel clocks, and how long reading them took by the bare oscillator.
-fn kernel_clocks(rtc: Option<WallTime>) -> (ClockReading, Nanos) {
-    let raw = RawTime(nanos(clock_gettime(ClockId::MonotonicRaw)));
+fn kernel_clocks() -> (ClockReading, Nanos) {
+    let raw = raw();
     let wall = WallTime(nanos(clock_gettime(ClockId::Realtime)));
     let boot = boottime();
-    let took = RawTime(nanos(clock_gettime(ClockId::MonotonicRaw))) - raw;
-    (ClockReading { wall, boot, raw, rtc }, took)
+    let took = self::raw() - raw;
+    (ClockReading { wall, boot, raw, rtc: None, tick: None }, took)
 }
 
 /// CLOCK_BOOTTIME alone. It starts at zero when the kernel starts, so that it is the uptime as well.
@@ -103,6 +124,6 @@ mod tests {
 
     #[test]
     fn an_unreadable_rtc_is_none() {
-        assert_eq!(Clocks { rtc: PathBuf::from("/nonexistent") }.read().rtc, None);
+        assert_eq!(hardware(Path::new("/nonexistent")), None);
     }
 }

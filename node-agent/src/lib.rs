@@ -15,6 +15,7 @@ pub mod args;
 pub mod clock;
 pub mod engine;
 pub mod files;
+pub mod hardware;
 pub mod http;
 pub mod ledger;
 pub mod metrics;

@@ -56,8 +56,11 @@ impl Holds {
             hold.told = conditions.iter().any(|one| one.type_ == "Compliant" && one.reason == EXCEEDED);
             hold
         });
-        let of_unknown_age =
-            |name: &&str| fleet.nodes.get(*name).is_some_and(|node| node.heard == Heard::Starting);
+        // A node that has said nothing yet is measured by nobody: it is not waited for.
+        let of_unknown_age = |name: &&str| {
+            let node = fleet.nodes.get(*name);
+            node.is_some_and(|node| node.heard == Heard::Starting && node.report.is_some())
+        };
         if members.iter().any(of_unknown_age) {
             let exceeded = hold.told;
             return before.map(|told| Look { exact: None, told, limit, exceeded, turning: false });

@@ -121,6 +121,7 @@ impl Scene {
                 boot: clocks.boot,
                 raw: clocks.raw,
                 rtc: clocks.rtc.filter(|_| self.rtc),
+                tick: None,
             },
             boot_id: "boot".into(),
             daemon_start: self.daemon_start,

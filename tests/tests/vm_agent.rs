@@ -72,13 +72,37 @@ fn a_paused_machine_is_told_by_its_rtc() {
     // Three updates may step after a boot (`makestep 1 3`): they are over then.
     node.wait_baseline();
     let steps = node.steps();
-    node.pause_for(8);
+    node.pause_for(Nanos::from_secs(8));
     node.wait_told("ClockDisrupted");
     // Behind by eight seconds: never True until slewed back, and nobody steps.
     node.wait("False while seconds behind", |seen| seen.status == "False");
     node.watch_for(Nanos::from_secs(10));
     assert_eq!(node.steps(), steps, "{}", node.story());
     node.report("pause");
+}
+
+/// As long as a machine stands still that is moved to another host: its hardware clock was seen to tick before and after.
+#[test]
+fn a_short_pause_is_told_by_its_rtcs_ticks() {
+    let mut node = GuestNode::boot(Rtc::Right, 4);
+    node.start_agent();
+    node.wait_good("judged good");
+    node.wait_baseline();
+    let steps = node.steps();
+    for milliseconds in [150, 400] {
+        // Sixteen updates, polls of a second: what it showed before them is believed.
+        node.watch_for(Nanos::from_secs(25));
+        node.wait_good("steady");
+        node.pause_for(Nanos::from_millis(milliseconds));
+        let told = |node: &mut GuestNode| {
+            node.told().iter().filter(|line| line.contains("reason=\"ClockDisrupted\"")).count()
+        };
+        let before = told(&mut node);
+        node.wait_for("told as our own", |node| told(node) > before);
+        node.wait_good("slewed back");
+    }
+    assert_eq!(node.steps(), steps, "{}", node.story());
+    node.report("short pause");
 }
 
 #[test]
@@ -151,7 +175,7 @@ fn failover_goes_on_through_a_slew_and_a_pause() {
     // While the clock is slewed chronyd may follow another one already when s1 dies: then there was no switch.
     assert!(told.len() <= 1, "{told:?}\n{}", node.story());
 
-    node.pause_for(4);
+    node.pause_for(Nanos::from_secs(4));
     node.wait("False while seconds behind", |seen| seen.status == "False");
     node.wait_good("slewed back again");
     let status = node.status().unwrap();

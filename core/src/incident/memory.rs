@@ -12,6 +12,9 @@ use crate::clocks::BootTime;
 use crate::units::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A breach that began longer before a finding has a story of its own. Proving a finding takes some polls of 64 s.
+const ADOPTED: Nanos = Nanos::from_secs(15 * 60);
+
 /// Moments of this operator. Lost with it; everything else is in the objects.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
@@ -112,7 +115,7 @@ impl Memory {
         for moment in &sorted.waiting {
             out.again(*moment, look.now);
         }
-        let adopted = self.adopted(&sorted, &live);
+        let adopted = self.adopted(&sorted, &live, kept);
         let mut next: BTreeMap<String, (Record, Option<Told>)> = BTreeMap::new();
         self.opening.retain(|family, _| sorted.claims.contains_key(family));
         let mut used: BTreeSet<&str> = BTreeSet::new();
@@ -209,18 +212,31 @@ impl Memory {
 
     /// A breach is told before it can be proven whose fault it is. The incident that told it first goes on as that finding's:
     /// one trouble, one incident.
-    fn adopted(&self, sorted: &Sorted, live: &BTreeMap<Family, String>) -> BTreeMap<Family, String> {
+    fn adopted(
+        &self,
+        sorted: &Sorted,
+        live: &BTreeMap<Family, String>,
+        kept: &BTreeMap<String, Kept>,
+    ) -> BTreeMap<Family, String> {
         let mut first: BTreeMap<&Family, (BootTime, &String)> = BTreeMap::new();
         for (part, whole) in &sorted.parts {
             let found = matches!(whole, Family::Found(..)) && sorted.claims.contains_key(whole);
             if !found || matches!(part, Family::Found(..)) || live.contains_key(whole) {
                 continue;
             }
-            let Some((name, counting)) =
-                live.get(part).and_then(|name| Some((name, self.counting.get(name)?)))
-            else {
+            let known = live.get(part).and_then(|name| {
+                let record = kept.get(name)?.record.as_ref()?;
+                Some((name, record, self.counting.get(name)?))
+            });
+            let (Some((name, record, counting)), Some(claim)) = (known, sorted.claims.get(whole)) else {
                 continue;
             };
+            // An old trouble with a story of its own is no finding's, nor is one of more nodes than the finding explains.
+            let explains = record.breached.iter().all(|one| claim.nodes.contains(&one.node))
+                && usize::try_from(record.scope.wrong).is_ok_and(|wrong| wrong <= claim.nodes.len());
+            if claim.since - counting.began() > ADOPTED || !explains {
+                continue;
+            }
             let candidate = (counting.began(), name);
             let best = first.entry(whole).or_insert(candidate);
             *best = candidate.min(*best);

@@ -404,6 +404,25 @@ fn of_two_for_one_cause_the_second_is_part_of_the_first() {
     assert_eq!(scene.states(), [dead(State::Open), dead(State::Closed)]);
 }
 
+/// Of a fleet that was out of tolerance one node is left, with a trouble of its own.
+#[test]
+fn what_explains_one_of_many_is_not_the_story_of_all() {
+    let mut scene = Scene::new();
+    scene.nodes = 1_000;
+    for number in 1..=500 {
+        scene.breach(&format!("n{number}"));
+    }
+    scene.run(0..=60);
+    assert_eq!(scene.only().cause, Cause::Fleet);
+    scene.breaches.retain(|breach| breach.node == "n1");
+    scene.run(61..=70);
+    scene.findings = vec![found(Kind::NodeClockFaulty, Subject::Node("n1".into()), 66, &["n1"])];
+    scene.run(71..=200);
+    let causes: Vec<String> = scene.records().iter().map(|record| record.cause.word().to_owned()).collect();
+    assert!(causes.contains(&"FleetOutOfTolerance".to_owned()), "{causes:?}");
+    assert!(causes.contains(&"NodeClockFaulty".to_owned()), "{causes:?}");
+}
+
 #[test]
 fn many_nodes_without_a_finding_are_one_incident() {
     let mut scene = Scene::new();

@@ -5,6 +5,7 @@ use super::boot::{self, Startup};
 use super::bound::{self, Good, Reference, Stamp, Update};
 use super::disruption::{self, Cause};
 use super::group::{Agreement, agreeing};
+use super::hardware::Witness;
 use super::interval::Interval;
 use super::message::{Scene, Warnings};
 use super::sources::{self, Voters};
@@ -31,10 +32,9 @@ const SAMPLES_TO_AGREE: u32 = 8;
 /// dissenter.
 const ROOTS_TO_DECIDE: u32 = 2;
 
-/// The hardware clock tells whole seconds: less, it may only be found to have moved by many looks.
-const RTC_GRAIN: Nanos = Nanos::from_millis(1_100);
-/// It has moved for sure by more than this: reading it and the other clocks is not one instant.
-const SURELY: Nanos = Nanos::from_millis(100);
+/// It has moved for sure by more than this: a kernel that sets it every eleven minutes takes back what a crystal of 20 ppm
+/// gained in them.
+const SURELY: Nanos = Nanos::from_millis(20);
 
 /// Judges it.
 pub fn look(
@@ -317,8 +317,11 @@ fn decide(
         return Decision::Open;
     }
     let small = state.baselines.weight().is_some_and(|weight| weight <= limits.max_offset);
-    let rtc = state.baselines.rtc_moved(&observation.clocks).filter(|_| !small);
-    if let Some(decided) = rtc.and_then(|moved| witnessed(moved, gap)) {
+    let rtc = state.baselines.witness(&observation.clocks);
+    if let Witness::Moved(moved) = rtc
+        && !small
+        && let Some(decided) = witnessed(moved, gap)
+    {
         state.baselines.close();
         return decided;
     }
@@ -335,11 +338,10 @@ fn decide(
         {
             match rtc {
                 _ if small => Decision::Harmless,
-                // More looks tell more.
-                Some(_) if gap.abs() <= RTC_GRAIN && !watched(SAMPLES_TO_AGREE) => return Decision::Open,
-                // It did not move by a whole second, nor is it known to have moved by less: DESIGN takes its side.
-                Some(_) if gap.abs() <= RTC_GRAIN => Decision::SourcesMoved,
-                Some(_) | None => Decision::Ours(Cause::ViewsMoved(gap)),
+                // Only where there is none do the views alone decide (DESIGN). More looks may tell more.
+                Witness::Moved(_) | Witness::Silent if !watched(SAMPLES_TO_AGREE) => return Decision::Open,
+                Witness::Moved(_) | Witness::Silent => Decision::SourcesMoved,
+                Witness::Absent => Decision::Ours(Cause::ViewsMoved(gap)),
             }
         }
         Agreement::Group(_) | Agreement::Nobody | Agreement::Tied if !stays && !watched(SAMPLES_TO_AGREE) => {
@@ -355,8 +357,12 @@ fn decide(
 /// can't tell. chronyd may still be on its way over the jump: from nothing to half as much again.
 fn witnessed(moved: Interval, gap: Nanos) -> Option<Decision> {
     let reach = |end: Nanos| end.scaled(3, 2);
-    let way = Interval { low: reach(moved.low.min(Nanos::ZERO)), high: reach(moved.high.max(Nanos::ZERO)) };
-    let stood_still = moved.distance(Interval::around(Nanos::ZERO, SURELY)) > Nanos::ZERO;
+    let way = Interval {
+        low: reach(moved.low.min(Nanos::ZERO)) - SURELY,
+        high: reach(moved.high.max(Nanos::ZERO)) + SURELY,
+    };
+    // Nobody stands still for less than no time: one that went back was set.
+    let stood_still = moved.low > SURELY;
     match (way.low <= gap && gap <= way.high, stood_still) {
         (false, _) => Some(Decision::SourcesMoved),
         (true, true) => Some(Decision::Ours(Cause::Paused(moved.middle()))),
@@ -385,6 +391,7 @@ fn association(
         index,
         unanswered: state.polls.unanswered(association),
         ever: state.polls.ever(association),
+        kissed: state.polls.kissed(association),
         usable: sources::is_usable(association, &state.polls),
         rejected,
         offset: figures.map(|(offset, _)| offset),

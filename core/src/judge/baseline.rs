@@ -23,7 +23,7 @@
 //!   tell when the latch fell, or to a quarter of the largest gap): growth alone would overlap in time.
 
 use super::bound::Stamp;
-use super::hardware::Hardware;
+use super::hardware::{Hardware, Witness};
 use super::interval::Interval;
 use crate::clocks::{BootTime, ClockReading, RawTime, WallTime};
 use crate::observation::{ClockProfile, Tracking};
@@ -220,7 +220,7 @@ impl Baselines {
                     self.updates = 0;
                 }
             } else if gap.abs() <= limit {
-                self.hardware.calm(point.rtc, point.reference, point.raw, updated);
+                self.hardware.calm(&look.clocks, point.reference, updated);
                 self.fits(look);
                 self.moved = None;
             } else if self.fitted == Some(look.stamp) {
@@ -370,6 +370,7 @@ impl Baselines {
             return;
         };
         baseline.point = point;
+        self.hardware.shift(latch.gap);
         let (sum, since) = self.forgiven.unwrap_or((Nanos::ZERO, now));
         self.forgiven = Some((sum + latch.gap.abs(), since));
         (self.latch, self.origin, self.updates) = (None, None, 0);
@@ -405,12 +406,11 @@ impl Baselines {
             latch.open = false;
         }
     }
-    /// Between which limits the hardware clock went beyond the oscillator since the reference moved; none where it can't be
-    /// asked.
-    pub fn rtc_moved(&mut self, clocks: &ClockReading) -> Option<Interval> {
-        let baseline = self.baseline?;
+    /// What the hardware clock says of the contradiction.
+    pub fn witness(&mut self, clocks: &ClockReading) -> Witness {
+        let (Some(baseline), Some(gap)) = (self.baseline, self.gap()) else { return Witness::Silent };
         let point = &baseline.point;
         let origin = point.rtc.map(|rtc| (rtc, point.reference, point.raw));
-        self.hardware.moved(clocks.rtc, baseline.expects(clocks.raw), clocks.raw, origin)
+        self.hardware.moved(clocks, baseline.expects(clocks.raw), gap, origin)
     }
 }

@@ -78,6 +78,7 @@ mod tests {
             boot: BootTime(900 * 1_000_000_000 + boot * milli),
             raw: RawTime(900 * 1_000_000_000 + raw * milli),
             rtc: rtc.map(|rtc| WallTime((YEAR_2026 + rtc.div_euclid(1_000)) * 1_000_000_000)),
+            tick: None,
         }
     }
 

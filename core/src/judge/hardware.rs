@@ -1,25 +1,61 @@
 //! The hardware clock as the witness of a contradiction: did the sources move, or did this machine stand still?
 //!
-//! **In:** its whole seconds beside the reference, look by look. **Out:** between which limits it has gone beyond the
-//! oscillator since the reference moved. **Must never** say more than whole seconds tell: a lone pair of readings is
-//! wrong by up to one either way.
+//! **In:** its whole seconds beside the reference, look by look, and the moments in which it was seen to begin one. **Out:**
+//! between which limits it has gone beyond the oscillator since the reference moved. **Must never** say more than was read: a
+//! lone pair of whole seconds is wrong by up to one either way.
 //!
-//! Looks fall anywhere within its seconds, so that many of them together tell better than one: each says that it is ahead
-//! of the reference by *this much to this much and a second*, and the intersection narrows. What was seen within the
-//! last sixteen updates is not believed yet: chronyd may take some to find out that this machine stood still, and until then
-//! the reference is as far behind as the machine is.
+//! Each reading says that it is ahead of the reference by *this much to this much*, a second wide or, where it was seen to
+//! tick, some milliseconds; the intersection of many narrows. What was seen within the last sixteen updates is not believed
+//! yet: chronyd may take some to find out that this machine stood still, and until then the reference is as far behind as the
+//! machine is.
+//!
+//! It has a rate of its own. From one believed reading to the next, some hundreds of seconds on, it is known to some ppm;
+//! without that a pause of 50 ms would be lost in what a crystal may drift in a quarter of an hour.
 
 use super::interval::Interval;
-use crate::clocks::{RawTime, WallTime};
+use crate::clocks::{ClockReading, RawTime, Tick, WallTime};
 use crate::units::{Nanos, Ppb};
 use serde::{Deserialize, Serialize};
 
-/// `since_epoch` tells whole seconds.
-const GRAIN: Nanos = Nanos::SECOND;
+/// `since_epoch` tells whole seconds. It is read before the other clocks, and a reading that took longer than 50 ms is none
+/// (see the agent's `clock.rs`).
+const GRAIN: Nanos = Nanos::from_millis(1_050);
 /// Crystals of hardware clocks are good to some tens of ppm.
 const RATE: Ppb = Ppb::from_ppm(100);
+/// By how much a crystal's rate may change from one quarter of an hour to the next: 10 K, at 0.04 ppm/K² near its middle.
+const WANDER: Ppb = Ppb::from_ppm(5);
+/// The oscillator against true time (adjtimex(2) allows no correction beyond it).
+const OSCILLATOR: Ppb = Ppb::from_ppm(500);
 /// After so many updates that fit, what was seen before the last so many of them is believed.
 const UPDATES: u32 = 8;
+
+/// Between which limits a rate is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Rate {
+    low: Ppb,
+    high: Ppb,
+}
+
+impl Default for Rate {
+    fn default() -> Self {
+        Self { low: Ppb(-RATE.0), high: RATE }
+    }
+}
+
+impl Rate {
+    /// By what one window leads to a later one.
+    fn between(before: Window, after: Window) -> Option<Self> {
+        let span = after.at - before.at;
+        if span <= Nanos::ZERO {
+            return None;
+        }
+        let rate = |moved: Nanos| moved.scaled(1_000_000_000, span.0).0;
+        let (low, high) = (rate(after.low - before.high), rate(after.high - before.low));
+        let (low, high) = (low.saturating_sub(WANDER.0), high.saturating_add(WANDER.0));
+        (low <= RATE.0 && high >= -RATE.0)
+            .then(|| Self { low: Ppb(low.max(-RATE.0)), high: Ppb(high.min(RATE.0)) })
+    }
+}
 
 /// How far the hardware clock was ahead of the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,16 +70,61 @@ impl Window {
         let low = rtc - reference;
         Self { low, high: low + GRAIN, at }
     }
-    fn aged(self, at: RawTime) -> Self {
-        let drift = RATE.over((at - self.at).abs());
-        Self { low: self.low - drift, high: self.high + drift, at: at.max(self.at) }
+    /// `reference` is of the time `at`, some seconds after it ticked.
+    fn ticked(tick: Tick, reference: WallTime, at: RawTime) -> Self {
+        let ran = at - tick.raw;
+        let (low, doubt) = (tick.second - (reference - ran), OSCILLATOR.over(ran.abs()));
+        Self { low: low - doubt, high: low + tick.within + doubt, at: tick.raw }
+    }
+    fn aged(self, at: RawTime, rate: Rate) -> Self {
+        let span = at - self.at;
+        if span < Nanos::ZERO {
+            return Self { low: self.low + rate.high.over(span), high: self.high + rate.low.over(span), at };
+        }
+        Self { low: self.low + rate.low.over(span), high: self.high + rate.high.over(span), at }
     }
     /// What both leave; none = somebody set the clock in between.
-    fn and(self, other: Self) -> Option<Self> {
-        let (one, other) = (self.aged(other.at), other.aged(self.at));
-        let both = Self { low: one.low.max(other.low), high: one.high.min(other.high), at: one.at };
+    fn and(self, other: Self, rate: Rate) -> Option<Self> {
+        let at = self.at.max(other.at);
+        let (one, other) = (self.aged(at, rate), other.aged(at, rate));
+        let both = Self { low: one.low.max(other.low), high: one.high.min(other.high), at };
         (both.low <= both.high).then_some(both)
     }
+    /// How far they are apart; zero where they overlap.
+    fn gap(self, other: Self, rate: Rate) -> Nanos {
+        let at = self.at.max(other.at);
+        let (one, other) = (self.aged(at, rate), other.aged(at, rate));
+        (one.low - other.high).max(other.low - one.high).max(Nanos::ZERO)
+    }
+}
+
+/// Readings that were taken together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Group {
+    window: Window,
+    /// By how much it jumped between them, all added up: somebody set it, or this machine stood still.
+    jumped: Nanos,
+}
+
+impl Group {
+    fn with(known: Option<Self>, seen: Window, rate: Rate) -> Self {
+        let Some(known) = known else { return Self { window: seen, jumped: Nanos::ZERO } };
+        match known.window.and(seen, rate) {
+            Some(window) => Self { window, ..known },
+            None => Self { window: seen, jumped: known.jumped + known.window.gap(seen, rate) },
+        }
+    }
+}
+
+/// What it says of a contradiction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Witness {
+    /// There is none that can be read.
+    Absent,
+    /// It is there, but was set meanwhile, or nothing is believed of it yet.
+    Silent,
+    /// Between these limits it went beyond the oscillator since the reference moved.
+    Moved(Interval),
 }
 
 /// What is known of it.
@@ -52,58 +133,106 @@ impl Window {
 pub struct Hardware {
     /// While nothing was contradicted: believed, waiting, and new.
     still: Option<Window>,
-    waiting: Option<Window>,
-    new: Option<Window>,
+    waiting: Option<Group>,
+    new: Option<Group>,
     updates: u32,
-    /// Since the contradiction began.
-    since: Option<Window>,
-    /// It was set since then: it tells nothing.
-    set: bool,
+    /// The last tick that was taken in: once, or it would go on saying what was true before this machine stood still.
+    ticked: Option<RawTime>,
+    /// How it went from one to the next.
+    rate: Rate,
+    /// The first look of the contradiction, how far it had jumped before that, and what was seen since.
+    from: Option<(RawTime, Nanos)>,
+    since: Option<Group>,
 }
 
 impl Hardware {
     /// A look while the reference is where it is expected. `updated`: chronyd had an update.
-    pub fn calm(&mut self, rtc: Option<WallTime>, reference: WallTime, at: RawTime, updated: bool) {
-        (self.since, self.set) = (None, false);
-        let Some(rtc) = rtc else {
+    pub fn calm(&mut self, clocks: &ClockReading, reference: WallTime, updated: bool) {
+        (self.from, self.since) = (None, None);
+        let Some(rtc) = clocks.rtc else {
             *self = Self::default();
             return;
         };
-        let seen = Window::of(rtc, reference, at);
-        self.new = Some(self.new.and_then(|known| known.and(seen)).unwrap_or(seen));
+        let ticked = self.fresh(clocks).map(|tick| Window::ticked(tick, reference, clocks.raw));
+        let first = self.new.is_none();
+        for seen in [Some(Window::of(rtc, reference, clocks.raw)), ticked].into_iter().flatten() {
+            self.new = Some(Group::with(self.new, seen, self.rate));
+        }
+        let before = self.waiting.map(|group| group.window).or(self.still).filter(|_| first);
+        if let (Some(new), Some(before)) = (&mut self.new, before) {
+            new.jumped = new.jumped + before.gap(new.window, self.rate);
+        }
         self.updates += u32::from(updated);
         if self.updates >= UPDATES {
-            let (still, waiting) = (self.still, self.waiting);
-            let believed = match (still, waiting) {
-                (Some(still), Some(waiting)) => still.and(waiting).or(self.waiting),
-                (known, None) | (None, known) => known,
-            };
-            (self.still, self.waiting, self.new, self.updates) = (believed, self.new, None, 0);
+            if let Some(waiting) = self.waiting {
+                let both = self.still.and_then(|still| still.and(waiting.window, self.rate));
+                if waiting.jumped == Nanos::ZERO {
+                    let still = self.still.filter(|_| both.is_some());
+                    let found = still.and_then(|still| Rate::between(still, waiting.window));
+                    self.rate = found.unwrap_or_default();
+                }
+                self.still = Some(both.unwrap_or(waiting.window));
+            }
+            (self.waiting, self.new, self.updates) = (self.new, None, 0);
         }
     }
 
-    /// A look while the reference is not where it is expected: how far it went beyond the oscillator since; none = it
-    /// can't be asked. `origin`: what the baseline was made with, for as long as nothing else is believed.
+    /// A look while the reference is `gap` away from where it is expected. `origin`: what the baseline was made with, for as
+    /// long as nothing else is believed.
     pub fn moved(
         &mut self,
-        rtc: Option<WallTime>,
+        clocks: &ClockReading,
         expected: WallTime,
-        at: RawTime,
+        gap: Nanos,
+        origin: Option<(WallTime, WallTime, RawTime)>,
+    ) -> Witness {
+        let Some(rtc) = clocks.rtc else { return Witness::Absent };
+        self.went(rtc, clocks, expected, gap, origin).map_or(Witness::Silent, Witness::Moved)
+    }
+
+    fn fresh(&mut self, clocks: &ClockReading) -> Option<Tick> {
+        let tick = clocks.tick.filter(|tick| self.ticked != Some(tick.raw))?;
+        self.ticked = Some(tick.raw);
+        Some(tick)
+    }
+
+    fn went(
+        &mut self,
+        rtc: WallTime,
+        clocks: &ClockReading,
+        expected: WallTime,
+        gap: Nanos,
         origin: Option<(WallTime, WallTime, RawTime)>,
     ) -> Option<Interval> {
+        let (from, jumped) = *self.from.get_or_insert_with(|| {
+            let groups = [self.waiting, self.new].into_iter().flatten();
+            (clocks.raw, groups.fold(Nanos::ZERO, |sum, group| sum + group.jumped))
+        });
         // What waits may be of the time after this machine stood still.
         (self.waiting, self.new, self.updates) = (None, None, 0);
         let origin = origin.map(|(rtc, reference, at)| Window::of(rtc, reference, at));
-        let still = self.still.or(origin)?.aged(at);
-        let seen = Window::of(rtc?, expected, at);
-        let since = match self.since {
-            Some(known) => known.and(seen),
-            None => Some(seen),
-        };
-        self.set |= since.is_none();
-        self.since = since.or(self.since);
-        let since = self.since.filter(|_| !self.set)?;
-        Some(Interval { low: since.low - still.high, high: since.high - still.low })
+        let still = self.still.or(origin)?;
+        // What it ticked before the first look may be of the time before this machine stood still.
+        let tick = self.fresh(clocks).filter(|tick| tick.raw - tick.within > from);
+        let ticked = tick.map(|tick| Window::ticked(tick, expected, clocks.raw));
+        for seen in [Some(Window::of(rtc, expected, clocks.raw)), ticked].into_iter().flatten() {
+            self.since = Some(Group::with(self.since, seen, self.rate));
+        }
+        let since = self.since?;
+        let still = still.aged(since.window.at, self.rate);
+        let moved = Interval { low: since.window.low - still.high, high: since.window.high - still.low };
+        // It went there and came back, or went since: it was set, to this machine's clock as a rule, which had stood still.
+        let astray = (jumped - moved.reach()).max(Nanos::ZERO) + since.jumped;
+        (astray.times(2) < gap.abs())
+            .then_some(Interval { low: moved.low - astray, high: moved.high + astray })
+    }
+
+    /// The reference went `by` further, and that was let go.
+    pub fn shift(&mut self, by: Nanos) {
+        let groups = [&mut self.waiting, &mut self.new, &mut self.since].into_iter().flatten();
+        for window in groups.map(|group| &mut group.window).chain(&mut self.still) {
+            (window.low, window.high) = (window.low - by, window.high - by);
+        }
     }
 
     /// A leap second: it has not made it yet, and will when the kernel sets it.
@@ -113,85 +242,4 @@ impl Hardware {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: i64 = 1_000_000_000;
-    const MS: i64 = 1_000_000;
-
-    /// A machine that is looked at every 8.13 s by an oscillator; the hardware clock runs on without it.
-    #[derive(Default)]
-    struct Machine {
-        hardware: Hardware,
-        raw: i64,
-        stood: i64,
-        set: i64,
-    }
-    impl Machine {
-        fn rtc(&self) -> WallTime {
-            let ahead = 300 * MS;
-            WallTime((self.raw + self.stood + self.set + ahead).div_euclid(SECOND) * SECOND)
-        }
-        fn calm(&mut self, looks: u32) {
-            for _ in 0..looks {
-                self.raw += 8_130 * MS;
-                // Until chronyd knows, the reference is as far behind as this machine.
-                self.hardware.calm(Some(self.rtc()), WallTime(self.raw), RawTime(self.raw), true);
-            }
-        }
-        fn asked(&mut self, looks: u32) -> Option<Interval> {
-            let mut moved = None;
-            for _ in 0..looks {
-                self.raw += 8_130 * MS;
-                let (rtc, expected) = (Some(self.rtc()), WallTime(self.raw));
-                moved = self.hardware.moved(rtc, expected, RawTime(self.raw), None);
-            }
-            moved
-        }
-    }
-    fn well() -> Machine {
-        let mut machine = Machine::default();
-        machine.calm(64);
-        machine
-    }
-
-    #[test]
-    fn one_pair_of_readings_is_wrong_by_up_to_a_second() {
-        let mut hardware = Hardware::default();
-        let origin = Some((WallTime(0), WallTime(300 * MS), RawTime(0)));
-        let moved = hardware.moved(Some(WallTime(10 * SECOND)), WallTime(8_500 * MS), RawTime(0), origin);
-        assert_eq!(moved, Some(Interval { low: Nanos(800 * MS), high: Nanos(2_800 * MS) }));
-        assert_eq!(Hardware::default().moved(None, WallTime(0), RawTime(0), origin), None);
-        assert_eq!(Hardware::default().moved(Some(WallTime(0)), WallTime(0), RawTime(0), None), None);
-    }
-
-    #[test]
-    fn many_looks_tell_a_third_of_a_second() {
-        let mut machine = well();
-        machine.stood = 400 * MS;
-        let moved = machine.asked(12).unwrap();
-        assert!(moved.low > Nanos(200 * MS) && moved.high < Nanos(600 * MS), "{moved:?}");
-        let nothing = well().asked(12).unwrap();
-        assert!(nothing.low > Nanos(-200 * MS) && nothing.high < Nanos(200 * MS), "{nothing:?}");
-    }
-
-    #[test]
-    fn what_chronyd_had_not_found_out_yet_is_not_believed() {
-        let mut machine = well();
-        machine.stood = 900 * MS;
-        machine.calm(15);
-        let moved = machine.asked(12).unwrap();
-        assert!(moved.low > Nanos(700 * MS), "{moved:?}");
-    }
-
-    #[test]
-    fn once_set_it_tells_nothing_until_the_contradiction_ends() {
-        let mut machine = well();
-        machine.asked(4);
-        machine.set = 30 * SECOND;
-        assert_eq!(machine.asked(4), None);
-        machine.calm(64);
-        let again = machine.asked(12).unwrap();
-        assert!(again.low > Nanos(-200 * MS) && again.high < Nanos(200 * MS), "{again:?}");
-    }
-}
+mod tests;

@@ -26,6 +26,9 @@ use crate::source::Timescale;
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};
 
+/// Months since March.
+const JUNE: i64 = 3;
+const DECEMBER: i64 = 9;
 const DAY: Nanos = Nanos::from_secs(86_400);
 /// An announcement that was not heard again for so long is none any more.
 const FRESH: Nanos = DAY;
@@ -136,7 +139,7 @@ impl Leap {
         }
         let announced = self.announced.filter(|known| before.boot - known.heard < FRESH);
         if let (None, Some(Announced { word, .. })) = (self.due, announced)
-            && let Some(midnight) = end_of_month(before.wall - NEAR).filter(|end| *end <= now.wall + NEAR)
+            && let Some(midnight) = end_of_half(before.wall - NEAR).filter(|end| *end <= now.wall + NEAR)
         {
             let since = now.boot;
             let due = Due { word, midnight, since, stepped: false, settled: false, updates: 0, stamp: None };
@@ -193,12 +196,14 @@ impl Leap {
 /// second within the last hour. For whoever holds a figure that was measured before, and is told of no announcement:
 /// whether the other side made it too is not known then.
 pub fn may_have_been(moved: Nanos, wall: WallTime) -> bool {
-    let recent = || end_of_month(wall - PATIENCE).is_some_and(|end| end <= wall + NEAR);
+    let recent = || end_of_half(wall - PATIENCE).is_some_and(|end| end <= wall + NEAR);
     (moved.abs() - Nanos::SECOND).abs() <= EXACT && recent()
 }
 
-/// The first end of a month at or after `wall`, as the count of seconds since 1970 has it; none beyond its range.
-fn end_of_month(wall: WallTime) -> Option<WallTime> {
+/// The end of the month of `wall` if that is June or December, as the count of seconds since 1970 has it; none otherwise
+/// and beyond its range. Leap seconds were never made at another time, and chronyd makes none then: whoever announces one
+/// lies.
+fn end_of_half(wall: WallTime) -> Option<WallTime> {
     let days = wall.0.checked_sub(1)?.div_euclid(DAY.0);
     // The calendar in eras of 400 years from 1 March of the year 0: leap days come last in their year.
     let shifted = days + 719_468;
@@ -207,10 +212,10 @@ fn end_of_month(wall: WallTime) -> Option<WallTime> {
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let month = (5 * of_year + 2) / 153;
     // March is 0, February is 11.
-    let next = if month == 11 { None } else { Some((153 * (month + 1) + 2) / 5) };
-    let leap_day = (year + 1) % 4 == 0 && ((year + 1) % 100 != 0 || (year + 1) % 400 == 0);
-    let first = next.unwrap_or(if leap_day { 366 } else { 365 });
-    (days + first - of_year).checked_mul(DAY.0).map(WallTime)
+    if month != JUNE && month != DECEMBER {
+        return None;
+    }
+    (days + (153 * (month + 1) + 2) / 5 - of_year).checked_mul(DAY.0).map(WallTime)
 }
 
 #[cfg(test)]
@@ -229,18 +234,18 @@ mod tests {
     }
 
     #[rstest]
-    #[case::a_moment_of_december(MIDNIGHT - 5, MIDNIGHT)]
-    #[case::itself(MIDNIGHT, MIDNIGHT)]
-    #[case::january(MIDNIGHT + 1, MIDNIGHT + days_later(31))]
-    #[case::february(MIDNIGHT + days_later(40), MIDNIGHT + days_later(59))]
-    #[case::march(MIDNIGHT + days_later(60), MIDNIGHT + days_later(90))]
-    // 2028 is a leap year: February 29 days.
-    #[case::february_2028(MIDNIGHT + days_later(365 + 45), MIDNIGHT + days_later(365 + 60))]
-    #[case::june(1_435_622_000, 1_435_708_800)] // 2015-06-30, the last one but one
-    #[case::the_first_day(1, days_later(31))]
-    #[case::february_2000(951_700_000, 951_868_800)] // 2000-02-28 … 2000-03-01
-    fn months_end_at_midnight(#[case] from: i64, #[case] end: i64) {
-        assert_eq!(end_of_month(WallTime(from * SECOND)), Some(WallTime(end * SECOND)));
+    #[case::a_moment_of_december(MIDNIGHT - 5, Some(MIDNIGHT))]
+    #[case::itself(MIDNIGHT, Some(MIDNIGHT))]
+    #[case::january(MIDNIGHT + 1, None)]
+    #[case::the_end_of_january(MIDNIGHT + days_later(31) - 5, None)]
+    #[case::june_2027(MIDNIGHT + days_later(155), Some(MIDNIGHT + days_later(181)))]
+    // 2028 is a leap year.
+    #[case::june_2028(MIDNIGHT + days_later(365 + 155), Some(MIDNIGHT + days_later(365 + 182)))]
+    #[case::june(1_435_622_000, Some(1_435_708_800))] // 2015-06-30, the last one but one
+    #[case::the_first_day(1, None)]
+    #[case::february_2000(951_700_000, None)]
+    fn halves_of_a_year_end_at_midnight(#[case] from: i64, #[case] end: Option<i64>) {
+        assert_eq!(end_of_half(WallTime(from * SECOND)), end.map(|end| WallTime(end * SECOND)));
     }
 
     /// Milliseconds around midnight by CLOCK_REALTIME, and by CLOCK_BOOTTIME since a minute before.
@@ -250,6 +255,7 @@ mod tests {
             boot: BootTime((5_000_000 + boot) * 1_000_000),
             raw: RawTime((5_000_000 + boot) * 1_000_000),
             rtc: None,
+            tick: None,
         }
     }
     fn heard(by: Nanos) -> Leap {

@@ -15,11 +15,12 @@
 //! ```
 //!
 //! One boundary is worth knowing: when *all* views of a node move alike, nobody can tell from here whether the
-//! sources moved or this machine stood still. The hardware clock is asked over as many looks as there are ([`hardware`]:
-//! it tells whole seconds). Where it surely did not move with them it is `BoundContradicted` (and the published bound
-//! covers both stories), where it surely did `ClockDisrupted`. Where it can't tell, or there is none to ask, the views
-//! decide once each has eight new samples: one that stayed with the oscillator, or a movement of at most a second, is
-//! `BoundContradicted`, else it is `ClockDisrupted`.
+//! sources moved or this machine stood still. The hardware clock is asked ([`hardware`]: its ticks tell milliseconds, its whole
+//! seconds little). Where it surely did not move with them it is `BoundContradicted` (and the published bound covers both
+//! stories), where it surely did `ClockDisrupted`. Where it is there and can't tell within eight new samples of each view,
+//! its silence is no excuse for the sources: `BoundContradicted`. Where there is none to ask, the views decide, with three
+//! samples each if they agree by then and else with eight: one that stayed with the oscillator is `BoundContradicted`, none
+//! is `ClockDisrupted`.
 
 mod answered;
 mod baseline;
@@ -145,6 +146,10 @@ pub fn acknowledge(state: &JudgeState) -> JudgeState {
 }
 
 impl JudgeState {
+    /// Whether it is still open if the sources moved or this machine stood still: the next readings of its clocks decide.
+    pub fn is_undecided(&self) -> bool {
+        self.baselines.open()
+    }
     /// Whether `BoundContradicted` holds (also while its gap is below maxOffset).
     pub fn contradicted(&self) -> bool {
         self.baselines.gap().is_some()

@@ -18,6 +18,9 @@ use std::net::IpAddr;
 /// From so many unanswered polls on, a voter does not count (DESIGN, "usable voter").
 pub const UNANSWERED_LIMIT: u32 = 3;
 
+/// A kiss-o'-death is remembered for so long at fast polls (as long as one that our probes got).
+const KISS_MEMORY: Nanos = Nanos::from_secs(120);
+
 /// A path's lowest distance is forgotten after so long (DESIGN: "lowest … in 24 h").
 const FLOOR_MEMORY: Nanos = Nanos::from_secs(24 * 3600);
 
@@ -57,13 +60,16 @@ pub struct Track {
     /// That server has answered, here or at another address of its name.
     #[serde(default)]
     pub ever: bool,
+    /// When the last that came was a kiss-o'-death; none = it was not, or nothing came for a while after it.
+    #[serde(default)]
+    kissed: Option<BootTime>,
 }
 
 impl Track {
     fn begin(association: &Association, now: BootTime) -> Self {
         // What was sent before we looked is not held against a source that has answered before.
         let counters = association.counters.unwrap_or_default();
-        let anchor = if counters.valid == 0 || kissed(association) { 0 } else { counters.sent };
+        let anchor = if answered(association) { counters.sent } else { 0 };
         let unanswered = match association.counters {
             Some(_) => counters.sent.saturating_sub(anchor).saturating_sub(1),
             None => unanswered_by_age(association),
@@ -82,6 +88,7 @@ impl Track {
             silent: Nanos::ZERO,
             server: None,
             ever: heard(association),
+            kissed: kissed(association).then_some(now),
         }
     }
 
@@ -97,6 +104,9 @@ impl Track {
     fn advance(&mut self, association: &Association, now: BootTime) {
         let gained = if let (Some(old), Some(new)) = (self.counters, association.counters) {
             let (sent, valid) = (new.sent - old.sent, new.valid - old.valid);
+            if valid > 0 {
+                self.kissed = kissed(association).then_some(now);
+            }
             if valid > 0 && !kissed(association) {
                 // The order within a look is unknown: what reach shows as lost after the last reply, but
                 // never more than was lost in this look (a source that says leap 3 is valid, with reach 0).
@@ -119,6 +129,10 @@ impl Track {
             self.unanswered = unanswered_by_age(association);
             u32::from(association.sample_age.is_some_and(|age| age < now - self.looked))
         };
+        // The packet is the last one that came, however long ago.
+        let interval = Nanos::from_log2_seconds(association.poll);
+        let lasts = KISS_MEMORY.max(interval.times(i64::from(UNANSWERED_LIMIT) + 1));
+        self.kissed = self.kissed.filter(|at| now - *at <= lasts);
         self.ever |= heard(association);
         self.counters = association.counters;
         self.fresh = self.fresh.saturating_add(gained);
@@ -147,11 +161,17 @@ impl Track {
     }
 }
 
+/// It has given a reply that counts, by chronyd's counters.
+fn answered(association: &Association) -> bool {
+    // After a kiss only what chronyd made a sample of is known to have been an answer.
+    association
+        .counters
+        .is_some_and(|counters| if kissed(association) { counters.good > 0 } else { counters.valid > 0 })
+}
+
 /// It has answered since chronyd has it.
 fn heard(association: &Association) -> bool {
-    let answered =
-        association.packet.is_some() || association.counters.is_some_and(|counters| counters.valid > 0);
-    answered && !kissed(association)
+    answered(association) || association.packet.is_some() && !kissed(association)
 }
 
 /// The last that came from it was a kiss-o'-death, which is no answer though chronyd counts it as valid (seen on kind with a
@@ -235,6 +255,10 @@ impl Polls {
     /// Whether that server has ever answered since chronyd began, whatever its address was.
     pub fn ever(&self, association: &Association) -> bool {
         self.of(association).is_some_and(|track| track.ever)
+    }
+    /// Whether the last that came from it was a kiss-o'-death, a moment ago: two minutes, or four polls.
+    pub fn kissed(&self, association: &Association) -> bool {
+        self.of(association).is_some_and(|track| track.kissed.is_some())
     }
     /// Whether it has answered lately: fewer than three polls went unanswered.
     pub fn answers(&self, association: &Association) -> bool {
@@ -388,8 +412,34 @@ mod tests {
         let mut seen = at_address("10.0.0.1", 5, 5);
         (seen[0].packet.as_mut().unwrap().stratum, seen[0].packet.as_mut().unwrap().refid) =
             (0, u32::from_be_bytes(*b"DENY"));
+        seen[0].counters = Some(PollCounters { sent: 5, valid: 5, good: 0 });
         polls.look(&seen, |_| Some(1), at(0));
         assert_eq!((polls.unanswered(&seen[0]), polls.ever(&seen[0])), (4, false));
+        // An agent without a memory meets one that has answered for hours, just after a kiss.
+        seen[0].counters = Some(PollCounters { sent: 5_000, valid: 4_990, good: 4_989 });
+        let mut polls = Polls::default();
+        polls.look(&seen, |_| Some(1), at(0));
+        assert_eq!((polls.unanswered(&seen[0]), polls.ever(&seen[0])), (0, true));
+    }
+
+    /// chronyd goes on showing the kiss when nothing comes any more: that is silence then.
+    #[test]
+    fn a_kiss_is_not_the_last_word_for_ever() {
+        let mut polls = Polls::default();
+        let mut look = |sent: u32, valid: u32, second: i64| {
+            let mut seen = at_address("10.0.0.1", sent, valid);
+            let packet = seen[0].packet.as_mut().unwrap();
+            (packet.stratum, packet.refid) = (0, u32::from_be_bytes(*b"RATE"));
+            seen[0].poll = 6;
+            seen[0].reach = 0;
+            polls.look(&seen, |_| Some(1), at(second));
+            polls.kissed(&seen[0])
+        };
+        assert!(look(9, 9, 0));
+        assert!(look(10, 10, 64), "another one");
+        assert!(look(14, 10, 64 + 256));
+        assert!(!look(15, 10, 64 + 257));
+        assert!(look(16, 11, 64 + 320));
     }
 
     #[test]

@@ -91,6 +91,8 @@ pub fn report(status: &NodeTimeStatus, plan: &NodePlan, seen: BootTime) -> Repor
         plan.associations.iter().map(|one| (one.source.as_str(), one)).collect();
     // More than the schema takes: nobody of ours wrote that list.
     let told = if status.associations.len() > MAX_ASSOCIATIONS { &[][..] } else { &status.associations };
+    // What is told is of the plan that chronyd runs: under another one a source may be another server.
+    let applied = status.applied.as_ref().is_some_and(|applied| applied.hash.as_deref() == Some(&plan.hash));
     let growth = status.error_bound_growth_nanoseconds_per_second.filter(|growth| *growth >= 0);
     Report {
         seen,
@@ -101,7 +103,11 @@ pub fn report(status: &NodeTimeStatus, plan: &NodePlan, seen: BootTime) -> Repor
         growth: growth.map_or(limits.guaranteed_rate, Ppb),
         max_offset: limits.max_offset,
         clock: status.clock.as_ref().map(|clock| clock.reason.clone()),
-        views: told.iter().filter_map(|one| view(one, planned.get(one.source.as_deref()?)?)).collect(),
+        views: told
+            .iter()
+            .filter(|one| told.iter().filter(|other| is_same(one, other)).count() == 1)
+            .filter_map(|one| view(one, planned.get(one.source.as_deref()?)?, applied))
+            .collect(),
         peers: peers(&status.peers),
     }
 }
@@ -121,8 +127,13 @@ fn conditions(told: &[Condition]) -> BTreeMap<ConditionKind, (Status, Option<Rea
     ConditionKind::ALL.into_iter().filter_map(one).collect()
 }
 
+/// Told twice is told by nobody of ours: it is left out, or one agent's word would count as two.
+fn is_same(one: &AssociationStatus, other: &AssociationStatus) -> bool {
+    (&one.source, &one.address) == (&other.source, &other.address)
+}
+
 /// None: not of the plan, a word of another version, an impossible value, or a contradiction in itself.
-fn view(told: &AssociationStatus, planned: &PlannedAssociation) -> Option<View> {
+fn view(told: &AssociationStatus, planned: &PlannedAssociation, applied: bool) -> Option<View> {
     let role = told.role.to_core()?;
     let trouble = match told.trouble {
         Some(word) => Some(word.to_core()?),
@@ -154,7 +165,7 @@ fn view(told: &AssociationStatus, planned: &PlannedAssociation) -> Option<View> 
     Some(View {
         source: told.source.clone()?,
         address: told.address.clone(),
-        server: planned.server(),
+        server: planned.server().filter(|_| applied),
         root: planned.root_at(address),
         role,
         usable: told.usable,

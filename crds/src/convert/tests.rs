@@ -267,7 +267,7 @@ fn looked(associations: Vec<Association>) -> Observation {
         update_interval: Nanos::ZERO,
     };
     Observation {
-        clocks: ClockReading { wall: WallTime(0), boot: BootTime(0), raw: RawTime(0), rtc: None },
+        clocks: ClockReading { wall: WallTime(0), boot: BootTime(0), raw: RawTime(0), rtc: None, tick: None },
         boot_id: "boot-1".into(),
         daemon_start: 1,
         profile: ClockProfile::Virtual,
@@ -281,6 +281,7 @@ fn verdict(unanswered: &[u32]) -> Verdict {
         unanswered: *unanswered,
         // The fourth never did.
         ever: index != 3,
+        kissed: false,
         usable: *unanswered == 0,
         rejected: false,
         offset: Some(Nanos(-91_000_000)),

@@ -44,6 +44,7 @@ fn scene() -> Scene {
         index: 0,
         unanswered: 0,
         ever: true,
+        kissed: false,
         usable: true,
         rejected: false,
         offset: Some(Nanos::from_millis(1)),

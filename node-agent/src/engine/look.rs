@@ -43,6 +43,9 @@ impl Engine {
         }
         let (state, verdict) = judge(&self.judge, &observation, plan);
         self.judge = state;
+        if self.judge.is_undecided() {
+            self.clocks.hurry();
+        }
         self.follow(&observation, &verdict).await;
         self.fail_over(&told, &observation, &verdict).await;
         let mut facts = facts::Facts::of(&observation, &identities, Some(&verdict));
@@ -65,7 +68,8 @@ impl Engine {
             (None, Some((observation, verdict))) => {
                 // Whoever is missed is looked at more often: three polls of 64 s should not become four.
                 let missed = verdict.associations.iter().any(|one| one.unanswered > 0);
-                let attentive = self.apply.is_busy() || missed || self.failover.record.is_checking();
+                let busy = self.apply.is_busy() || self.failover.record.is_checking();
+                let attentive = busy || missed || self.judge.is_undecided();
                 pace::pause(observation, attentive)
             }
             (None, None) => pace::ATTENTIVE,

@@ -95,7 +95,7 @@ fn members_of_a_pool_are_roots_of_their_own_unless_said_otherwise() {
 #[test]
 fn no_answer_is_said_with_its_reason_and_the_clocks_stay() {
     let frame = Frame {
-        clocks: ClockReading { wall: WallTime(1), boot: BootTime(2), raw: RawTime(3), rtc: None },
+        clocks: ClockReading { wall: WallTime(1), boot: BootTime(2), raw: RawTime(3), rtc: None, tick: None },
         boot_id: "b",
         daemon_start: 7,
         profile: ClockProfile::Virtual,

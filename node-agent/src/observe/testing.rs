@@ -34,7 +34,7 @@ pub(crate) fn association(source: &str, poll: i8) -> Association {
 /// A healthy answer.
 pub(crate) fn observation(associations: Vec<Association>) -> Observation {
     Observation {
-        clocks: ClockReading { wall: WallTime(0), boot: BootTime(0), raw: RawTime(0), rtc: None },
+        clocks: ClockReading { wall: WallTime(0), boot: BootTime(0), raw: RawTime(0), rtc: None, tick: None },
         boot_id: "boot".to_owned(),
         daemon_start: 1,
         profile: ClockProfile::Virtual,

@@ -7,7 +7,7 @@ use super::noise::Noise;
 use super::path::Scene;
 use super::plan;
 use super::world::{Machine, TICK, World};
-use meantime_core::clocks::{BootTime, ClockReading, RawTime, WallTime};
+use meantime_core::clocks::{BootTime, ClockReading, RawTime, Tick, WallTime};
 use meantime_core::diagnose::fleet::Trouble;
 use meantime_core::fsm::failover::sight::{self, Sight};
 use meantime_core::fsm::failover::{self, Doubt, Memory, Overlay, Probed};
@@ -15,7 +15,7 @@ use meantime_core::judge::{JudgeState, judge};
 use meantime_core::observation::{Answer, ClockProfile, Observation};
 use meantime_core::snapshot::NodePlan;
 use meantime_core::source::Scope;
-use meantime_core::units::Ppb;
+use meantime_core::units::{Nanos, Ppb};
 use meantime_core::verdict::Verdict;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -303,8 +303,9 @@ impl Host {
         // Looks fall anywhere within the seconds of the hardware clock. What the clocks run apart within one is nothing.
         let late = 1_000_000_000 / 89 * ((i64::from(scene.tick) * 37 + i64::from(self.index) * 53) % 89);
         let utc = scene.world.leap.filter(|leap| scene.tick >= leap + RTC_SET).map_or(0, |_| scene.utc().0);
-        let rtc =
-            (scene.world.epoch + now + late + utc + 300_000_000).div_euclid(1_000_000_000) * 1_000_000_000;
+        let rtc = scene.world.epoch + now + late + utc + 300_000_000;
+        let ticked = rtc.rem_euclid(1_000_000_000);
+        let rtc = rtc - ticked;
         let moment = Moment {
             now,
             epoch: scene.world.epoch,
@@ -333,6 +334,11 @@ impl Host {
                 boot: BootTime(now + late + self.boot),
                 raw: RawTime(UP + now + late + self.raw),
                 rtc: Some(WallTime(rtc)),
+                tick: Some(Tick {
+                    second: WallTime(rtc),
+                    raw: RawTime(UP + now + late + self.raw - ticked),
+                    within: Nanos::MILLISECOND,
+                }),
             },
             boot_id: self.boot_id.clone(),
             daemon_start: self.daemon_start,

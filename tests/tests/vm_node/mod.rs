@@ -329,9 +329,9 @@ impl GuestNode {
     }
 
     /// The machine stands still.
-    pub fn pause_for(&mut self, seconds: u64) {
+    pub fn pause_for(&mut self, span: Nanos) {
         self.vm.pause().unwrap();
-        std::thread::sleep(Duration::from_secs(seconds));
+        std::thread::sleep(Duration::from_nanos(u64::try_from(span.0).unwrap()));
         self.vm.resume().unwrap();
     }
 

@@ -102,7 +102,8 @@ pub fn doubted(
 }
 
 fn doubt(seen: &Association, reference_age: Option<Nanos>, figures: &Figures) -> Option<Doubt> {
-    let packet = seen.packet.as_ref()?;
+    // A kiss-o'-death is no word of the source about its time, whatever is in its other fields.
+    let packet = seen.packet.as_ref().filter(|packet| !packet.is_kiss())?;
     if packet.leap == Leap::Unsynchronised || packet.stratum >= UNSYNCHRONISED {
         return Some(Doubt::Unsynchronised);
     }

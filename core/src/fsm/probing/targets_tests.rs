@@ -55,7 +55,7 @@ fn observation() -> Observation {
     let mut associations = vec![association("10.0.0.1", "s1"), association("10.0.0.2", "s2")];
     associations[1].counters = Some(PollCounters { sent: 77, valid: 7, good: 7 });
     Observation {
-        clocks: ClockReading { wall: WallTime(0), boot: BootTime(0), raw: RawTime(0), rtc: None },
+        clocks: ClockReading { wall: WallTime(0), boot: BootTime(0), raw: RawTime(0), rtc: None, tick: None },
         boot_id: "b".into(),
         daemon_start: 1,
         profile: ClockProfile::Virtual,

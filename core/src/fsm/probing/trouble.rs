@@ -12,7 +12,7 @@ use super::{KissKind, Miss, State};
 use crate::clocks::BootTime;
 use crate::diagnose::fleet::Trouble;
 use crate::fsm::failover::{Doubt, sight};
-use crate::observation::{Answer, Observation, Packet};
+use crate::observation::{Answer, Observation};
 use crate::snapshot::NodePlan;
 use crate::units::Nanos;
 use crate::verdict::Verdict;
@@ -67,7 +67,7 @@ pub fn troubles(
         let seen = associations.get(judged.index)?;
         let known = Known {
             resolved: seen.address.is_some(),
-            kissed: seen.packet.as_ref().is_some_and(Packet::is_kiss),
+            kissed: judged.kissed,
             unanswered: judged.unanswered,
             doubt: sight::doubted(seen, judged, &observation.clocks, &plan.failover),
             silence: seen.address.map_or(Trouble::TimedOut, |address| probing.silence(address)),

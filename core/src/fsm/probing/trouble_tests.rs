@@ -176,7 +176,13 @@ impl Scene {
 
     fn words(&self) -> BTreeMap<usize, Trouble> {
         let observation = Observation {
-            clocks: ClockReading { wall: WallTime(EPOCH), boot: at(10), raw: RawTime(0), rtc: None },
+            clocks: ClockReading {
+                wall: WallTime(EPOCH),
+                boot: at(10),
+                raw: RawTime(0),
+                rtc: None,
+                tick: None,
+            },
             boot_id: "b".into(),
             daemon_start: 1,
             profile: ClockProfile::Real,
@@ -186,6 +192,7 @@ impl Scene {
             index,
             unanswered: *unanswered,
             ever: true,
+            kissed: false,
             usable: false,
             rejected: false,
             offset: Some(Nanos::ZERO),

@@ -169,12 +169,58 @@ fn a_pause_of_about_a_second_or_more_is_our_own(
     assert!(list.contains(&Reason::ClockDisrupted), "{list:?}");
 }
 
+/// As most migrations are: told at once by a hardware clock that is seen to tick.
+#[rstest]
+fn a_short_pause_is_our_own_where_the_hardware_clock_is_watched(
+    #[values(ClockProfile::Virtual, ClockProfile::Real)] profile: ClockProfile,
+    #[values(1, 4, 6)] poll: i8,
+    #[values(20, 70, 110, 160, 250, 400, 700)] milliseconds: i64,
+) {
+    let mut world = well(4, profile);
+    world.poll = poll;
+    // What is believed is sixteen updates old.
+    let updates = |count: usize| count << usize::try_from(poll).unwrap();
+    uneven(&mut world, updates(40).max(120));
+    world.pause(milliseconds * MS);
+    let seen = uneven(&mut world, updates(16).max(120));
+    let told = match profile {
+        // Who steers this clock does not know of it.
+        ClockProfile::Virtual if milliseconds > 50 => Reason::OffsetExceeded,
+        ClockProfile::Virtual | ClockProfile::Real => Reason::InTolerance,
+    };
+    assert_eq!(words(last(&seen))[0].1, told, "{:#?}", last(&seen));
+    assert!(!world.state.contradicted());
+}
+
+/// All lie; the kernel writes what this machine has of it into the hardware clock, soon after.
+#[rstest]
+fn a_lie_that_is_written_into_the_hardware_clock_is_no_pause(
+    #[values(200, 500, 900)] milliseconds: i64,
+    #[values(5, 20, 70)] looks: usize,
+    #[values(true, false)] watched: bool,
+) {
+    let mut world = well(4, ClockProfile::Real);
+    world.watched = watched;
+    uneven(&mut world, 120);
+    for source in &mut world.sources {
+        source.error += milliseconds * MS;
+    }
+    uneven(&mut world, looks);
+    world.set_hardware();
+    let seen = uneven(&mut world, 300);
+    let told = (Status::False, Reason::BoundContradicted);
+    assert_eq!(words(last(&seen))[0], told, "{:#?}", last(&seen));
+    assert!(reasons(&seen).iter().all(|reason| *reason != Reason::ClockDisrupted));
+}
+
 /// The same evidence but for the hardware clock, which did not move.
 #[rstest]
 fn sources_that_move_together_are_not_taken_for_a_pause(
-    #[values(-1_500, 400, 900, 1_500, 3_000)] milliseconds: i64,
+    #[values(-1_500, 80, 120, 400, 900, 1_500, 3_000)] milliseconds: i64,
+    #[values(true, false)] watched: bool,
 ) {
     let mut world = well(4, ClockProfile::Real);
+    world.watched = watched;
     uneven(&mut world, 120);
     for source in &mut world.sources {
         source.error += milliseconds * MS;

@@ -4,7 +4,7 @@
 
 use super::build::{EPOCH, Noise, association, plan, tracking};
 use crate::chrony::Letter;
-use crate::clocks::{BootTime, ClockReading, RawTime, WallTime};
+use crate::clocks::{BootTime, ClockReading, RawTime, Tick, WallTime};
 use crate::judge::{JudgeState, judge};
 use crate::observation::{
     Answer, Association, ClockProfile, Estimate, Leap, Observation, Packet, PollCounters, Tracking,
@@ -20,6 +20,8 @@ pub const SECOND: i64 = 1_000_000_000;
 pub const MS: i64 = 1_000_000;
 /// The hardware clock is off by a fraction of its grain.
 const RTC_AHEAD: i64 = 300_000_000;
+/// It is seen to tick so often, in seconds.
+const TICKS: i64 = 16;
 /// chrony's default maxslewrate is 83,333 ppm.
 const SLEW_PER_STEP: i64 = STEP / 12;
 
@@ -67,6 +69,11 @@ pub struct World {
     pub oscillator: i64,
     pub kernel: i64,
     pub rtc: bool,
+    /// Somebody watches it tick.
+    pub watched: bool,
+    ticked: Option<Tick>,
+    /// The hardware clock is ahead of true time by this.
+    hardware: i64,
     pub answering: bool,
     pub boot_id: String,
     pub daemon_start: u64,
@@ -132,6 +139,9 @@ impl World {
             // Under -x somebody else steers the host, half a ppm off.
             kernel: if profile == ClockProfile::Virtual { -11_500 } else { 0 },
             rtc: true,
+            watched: true,
+            ticked: None,
+            hardware: RTC_AHEAD,
             answering: true,
             boot_id: "boot-1".into(),
             daemon_start: 1,
@@ -215,6 +225,14 @@ impl World {
     pub fn pause(&mut self, span: i64) {
         self.now += span;
     }
+    /// The hardware clock, whole seconds.
+    fn hardware_seconds(&self) -> i64 {
+        (self.epoch + self.now + self.hardware).div_euclid(SECOND)
+    }
+    /// The kernel writes CLOCK_REALTIME into it.
+    pub fn set_hardware(&mut self) {
+        self.hardware = self.wall - (self.epoch + self.now);
+    }
     fn cooked_now(&self) -> i64 {
         let ran = self.raw - self.cooked_raw;
         self.cooked + ran + ppb(ran, self.correction)
@@ -242,9 +260,18 @@ impl World {
 
     /// 100 ms of everything.
     pub fn step(&mut self) {
+        let second = self.hardware_seconds();
         self.now += STEP;
         let ticked = STEP + ppb(STEP, self.oscillator);
         self.raw += ticked;
+        if self.watched && self.hardware_seconds() > second && second % TICKS == 0 {
+            let ago = (self.epoch + self.now + self.hardware).rem_euclid(SECOND);
+            self.ticked = Some(Tick {
+                second: WallTime((second + 1) * SECOND),
+                raw: RawTime(self.raw - ago + 300_000),
+                within: Nanos::MILLISECOND,
+            });
+        }
         let before = self.wall;
         match self.profile {
             ClockProfile::Virtual => self.wall += ticked + ppb(ticked, self.kernel),
@@ -392,12 +419,13 @@ impl World {
 
     /// What the agent sees.
     pub fn observe(&self) -> Observation {
-        let rtc = (self.epoch + self.now + RTC_AHEAD).div_euclid(SECOND) * SECOND;
+        let rtc = self.hardware_seconds() * SECOND;
         let clocks = ClockReading {
             wall: WallTime(self.wall),
             boot: BootTime(self.boot),
             raw: RawTime(self.raw),
             rtc: self.rtc.then_some(WallTime(rtc)),
+            tick: self.ticked.filter(|_| self.rtc),
         };
         let answer = if self.answering {
             Answer::Full {

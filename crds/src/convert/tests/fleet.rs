@@ -48,7 +48,30 @@ fn views(changes: &Value) -> Vec<View> {
     for (key, value) in changes.as_object().unwrap() {
         association[key] = value.clone();
     }
-    read(Some(plan()), Some(json!({"associations": [association]}))).report.unwrap().views
+    told(&json!([association]), "9f86d081884c7d65")
+}
+
+/// Of an agent whose chronyd runs the plan of that hash.
+fn told(associations: &Value, hash: &str) -> Vec<View> {
+    let status = json!({"associations": associations, "applied": {"hash": hash, "state": "Applied"}});
+    read(Some(plan()), Some(status)).report.unwrap().views
+}
+
+/// Under another plan the source may have been another server.
+#[test]
+fn what_is_told_of_another_plan_is_of_no_known_server() {
+    let associations =
+        json!([{"source": "a", "role": "Driver", "state": "Selected", "letter": "*", "usable": true}]);
+    assert!(told(&associations, "9f86d081884c7d65")[0].server.is_some());
+    assert_eq!(told(&associations, "e3b0c44298fc1c14")[0].server, None);
+}
+
+#[test]
+fn an_association_that_is_told_twice_is_no_evidence() {
+    let one = |address: &str| json!({"source": "a", "role": "Driver", "state": "Selected", "letter": "*", "usable": true, "address": address});
+    let hash = "9f86d081884c7d65";
+    assert_eq!(told(&json!([one("10.0.0.1"), one("10.0.0.1")]), hash), []);
+    assert_eq!(told(&json!([one("10.0.0.1"), one("10.0.0.2")]), hash).len(), 2);
 }
 
 fn works() -> View {
@@ -152,9 +175,12 @@ fn what_cannot_be_is_no_evidence(#[case] changes: Value) {
 
 #[test]
 fn a_list_that_no_schema_takes_is_no_evidence() {
-    let one = json!({"source": "a", "role": "Driver", "state": "Selected", "letter": "*", "usable": true});
+    let one = |index: usize| {
+        let address = format!("10.0.0.{index}");
+        json!({"source": "a", "role": "Driver", "state": "Selected", "letter": "*", "usable": true, "address": address})
+    };
     let of = |count: usize| {
-        let status = json!({"associations": vec![one.clone(); count]});
+        let status = json!({"associations": (1..=count).map(one).collect::<Vec<_>>()});
         read(Some(plan()), Some(status)).report.unwrap().views.len()
     };
     assert_eq!((of(16), of(17)), (16, 0));

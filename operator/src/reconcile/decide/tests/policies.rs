@@ -78,6 +78,21 @@ fn clocks_that_are_apart_are_told_after_the_hold_and_by_the_next_operator_too() 
     assert_eq!(told(&world, "Compliant").0, "InTolerance");
 }
 
+/// An autoscaler adds nodes one after the other: the others are judged meanwhile.
+#[test]
+fn a_node_that_joins_holds_up_no_word_on_the_others() {
+    let (mut memory, mut world) = at_rest();
+    declare(&mut world, &json!({"tolerances": {"maxSpread": "40ms"}}));
+    measured(&mut world, 2, [50, -50]);
+    pass(&mut memory, &mut world, at(10), NOON);
+    for (second, name) in [(11, "n3"), (26, "n4"), (40, "n5")] {
+        world.nodes.extend([node(name, name)]);
+        pass(&mut memory, &mut world, at(second), NOON);
+    }
+    pass(&mut memory, &mut world, at(41), NOON);
+    assert_eq!(told(&world, "Compliant").0, "SpreadExceeded");
+}
+
 /// Without maxSpread it is shown and judges nothing.
 #[test]
 fn a_spread_that_nobody_limits_breaches_nothing() {

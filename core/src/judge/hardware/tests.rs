@@ -1,0 +1,201 @@
+//! What the hardware clock tells of a machine that stood still.
+
+use super::*;
+use crate::clocks::BootTime;
+use rstest::rstest;
+
+const SECOND: i64 = 1_000_000_000;
+const MS: i64 = 1_000_000;
+
+/// A machine that is looked at every 8.13 s by an oscillator; the hardware clock runs on without it.
+struct Machine {
+    hardware: Hardware,
+    raw: i64,
+    stood: i64,
+    set: i64,
+    /// Somebody watches it tick, within a millisecond.
+    watched: bool,
+    /// ppb by which its crystal is fast.
+    crystal: i64,
+    /// Between two looks.
+    every: i64,
+}
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            hardware: Hardware::default(),
+            raw: 0,
+            stood: 0,
+            set: 0,
+            watched: false,
+            crystal: 0,
+            every: 8_130 * MS,
+        }
+    }
+}
+impl Machine {
+    fn precise(&self) -> i64 {
+        self.raw + self.raw / 1_000_000 * self.crystal / 1_000 + self.stood + self.set + 300 * MS
+    }
+    fn look(&mut self) -> ClockReading {
+        self.raw += self.every;
+        let second = self.precise().div_euclid(SECOND) * SECOND;
+        let tick = self.watched.then(|| Tick {
+            second: WallTime(second),
+            raw: RawTime(self.raw - (self.precise() - second) + 400_000),
+            within: Nanos(MS),
+        });
+        let (wall, boot, raw) = (WallTime(self.raw), BootTime(self.raw), RawTime(self.raw));
+        ClockReading { wall, boot, raw, rtc: Some(WallTime(second)), tick }
+    }
+    fn calm(&mut self, looks: u32) {
+        for _ in 0..looks {
+            // Until chronyd knows, the reference is as far behind as this machine.
+            let clocks = self.look();
+            self.hardware.calm(&clocks, WallTime(self.raw), true);
+        }
+    }
+    fn asked(&mut self, looks: u32, gap: i64) -> Option<Interval> {
+        let mut moved = None;
+        for _ in 0..looks {
+            let clocks = self.look();
+            moved = match self.hardware.moved(&clocks, WallTime(self.raw), Nanos(gap), None) {
+                Witness::Moved(moved) => Some(moved),
+                Witness::Silent => None,
+                Witness::Absent => panic!("it is there"),
+            };
+        }
+        moved
+    }
+}
+fn well() -> Machine {
+    let mut machine = Machine::default();
+    machine.calm(64);
+    machine
+}
+
+/// A look with these whole seconds.
+fn whole(rtc: Option<i64>, raw: i64) -> ClockReading {
+    let rtc = rtc.map(|seconds| WallTime(seconds * SECOND));
+    ClockReading { wall: WallTime(raw), boot: BootTime(raw), raw: RawTime(raw), rtc, tick: None }
+}
+
+#[test]
+fn one_pair_of_readings_is_wrong_by_up_to_a_second() {
+    let origin = Some((WallTime(0), WallTime(300 * MS), RawTime(0)));
+    let asked =
+        |rtc, origin| Hardware::default().moved(&whole(rtc, 0), WallTime(8_500 * MS), Nanos(SECOND), origin);
+    let moved = Interval { low: Nanos(750 * MS), high: Nanos(2_850 * MS) };
+    assert_eq!(asked(Some(10), origin), Witness::Moved(moved));
+    assert_eq!(asked(None, origin), Witness::Absent);
+    assert_eq!(asked(Some(0), None), Witness::Silent);
+}
+
+#[test]
+fn many_looks_tell_a_third_of_a_second() {
+    let mut machine = well();
+    machine.stood = 400 * MS;
+    let moved = machine.asked(12, 400 * MS).unwrap();
+    assert!(moved.low > Nanos(150 * MS) && moved.high < Nanos(650 * MS), "{moved:?}");
+    let nothing = well().asked(12, 400 * MS).unwrap();
+    assert!(nothing.low > Nanos(-250 * MS) && nothing.high < Nanos(250 * MS), "{nothing:?}");
+}
+
+/// Seen to tick, at polls of 64 s, whatever its crystal is worth: twenty milliseconds are told from none.
+#[rstest]
+fn one_that_is_seen_to_tick_tells_twenty_milliseconds(
+    #[values(-60_000, 0, 35_000)] crystal: i64,
+    #[values(0, 60, 250, 700)] stood: i64,
+) {
+    let mut machine = Machine { watched: true, crystal, every: 64_130 * MS, ..Machine::default() };
+    machine.calm(64);
+    machine.stood = stood * MS;
+    let moved = machine.asked(3, stood.max(60) * MS).unwrap();
+    let around = Interval::around(Nanos(stood * MS), Nanos(20 * MS));
+    assert!(moved.low >= around.low && moved.high <= around.high, "{moved:?}");
+    assert!(moved.low <= Nanos(stood * MS) && moved.high >= Nanos(stood * MS), "{moved:?}");
+}
+
+/// Looks that always fall at the same place within its seconds.
+#[test]
+fn nobody_needs_luck_where_it_is_seen_to_tick() {
+    let moved = |watched| {
+        let mut machine = Machine { watched, every: 8_000 * MS, ..Machine::default() };
+        machine.calm(64);
+        machine.asked(12, 400 * MS).unwrap()
+    };
+    assert!(moved(false).high > Nanos(900 * MS));
+    assert!(moved(true).high < Nanos(20 * MS));
+}
+
+#[test]
+fn what_it_ticked_before_the_contradiction_is_no_evidence() {
+    let mut machine = Machine { watched: true, ..Machine::default() };
+    machine.calm(64);
+    let before = machine.look();
+    machine.stood = 300 * MS;
+    let mut late = machine.look();
+    late.tick = before.tick;
+    let witness = machine.hardware.moved(&late, WallTime(machine.raw), Nanos(300 * MS), None);
+    let Witness::Moved(moved) = witness else { panic!("{witness:?}") };
+    assert!(moved.high >= Nanos(300 * MS), "{moved:?}");
+}
+
+#[test]
+fn what_chronyd_had_not_found_out_yet_is_not_believed() {
+    let mut machine = well();
+    machine.stood = 900 * MS;
+    machine.calm(15);
+    let moved = machine.asked(12, 900 * MS).unwrap();
+    assert!(moved.low > Nanos(600 * MS), "{moved:?}");
+}
+
+/// The kernel writes this machine's time into it, which stood still: what it showed is gone.
+#[rstest]
+#[case::before_chronyd_knew(6)]
+#[case::while_it_was_asked(0)]
+fn one_that_was_set_after_this_machine_tells_nothing(#[case] calm: u32) {
+    let mut machine = Machine { watched: true, ..Machine::default() };
+    machine.calm(64);
+    machine.stood = 400 * MS;
+    machine.calm(calm);
+    if calm == 0 {
+        let moved = machine.asked(3, 400 * MS).unwrap();
+        assert!(moved.low > Nanos(380 * MS), "{moved:?}");
+    }
+    machine.set = -400 * MS;
+    assert_eq!(machine.asked(3, 400 * MS), None);
+}
+
+/// Every eleven minutes the kernel takes back what its crystal gained: it is believed all the same.
+#[rstest]
+fn one_that_the_kernel_sets_is_believed(
+    #[values(0, 200)] stood: i64,
+    #[values(0, 1_000, 20_000)] crystal: i64,
+) {
+    for looks in 64..96 {
+        let mut machine = Machine { watched: true, crystal, every: 64_130 * MS, ..Machine::default() };
+        for look in 0..looks {
+            if look % 10 == 0 {
+                machine.set = -(machine.raw / 1_000_000 * machine.crystal / 1_000);
+            }
+            machine.calm(1);
+        }
+        machine.stood = stood * MS;
+        let moved = machine.asked(2, 200 * MS).unwrap();
+        // Where it jumps all the time its rate is not known: what a crystal may drift in a quarter of an hour is left open.
+        let near = Interval::around(Nanos(stood * MS), Nanos(if crystal > 1_000 { 160 } else { 20 } * MS));
+        assert!(moved.low >= near.low && moved.high <= near.high, "after {looks}: {moved:?}");
+    }
+}
+
+#[test]
+fn once_set_it_tells_nothing_until_the_contradiction_ends() {
+    let mut machine = well();
+    machine.asked(4, SECOND);
+    machine.set = 30 * SECOND;
+    assert_eq!(machine.asked(4, SECOND), None);
+    machine.calm(64);
+    let again = machine.asked(12, SECOND).unwrap();
+    assert!(again.low > Nanos(-250 * MS) && again.high < Nanos(250 * MS), "{again:?}");
+}
