@@ -137,6 +137,15 @@ fn what_says_that_it_is_not_synchronised_is_believed() {
     assert_eq!(doubts, [Some(Doubt::Unsynchronised), Some(Doubt::Unsynchronised), None]);
 }
 
+/// Its leap bits say 3, as a server's that has no time; whoever sends one rations its answers.
+#[test]
+fn a_kiss_is_no_word_about_the_time() {
+    let mut scene = Scene::new(3, Nanos::ZERO);
+    let packet = scene.packet(0);
+    (packet.leap, packet.stratum, packet.refid) = (Leap::Unsynchronised, 0, u32::from_be_bytes(*b"RATE"));
+    assert!(scene.sights().iter().all(|sight| sight.sighting.doubt.is_none()));
+}
+
 #[test]
 fn a_score_is_against_the_median_of_the_sources() {
     let mut scene = Scene::new(5, Nanos::from_secs(9));
