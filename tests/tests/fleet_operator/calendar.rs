@@ -17,14 +17,14 @@ pub const MONTH: u32 = 30 * DAY;
 const QUIET: u32 = 100;
 const ZONES: [&str; 3] = ["a", "b", "c"];
 
-/// What is looked at by itself: each moves every clock of a machine, or of the fleet.
+/// What moves every clock of a machine, or of the fleet, may be looked at by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Jump {
-    /// None of them happens.
-    Nothing,
+    /// Both happen.
+    Both,
     /// A leap second is inserted.
     LeapSecond,
-    /// Machines stand still for 1 to 8 s.
+    /// Machines stand still for 50 ms to 6.4 s, as often for less than half a second as for more.
     Migrations,
 }
 
@@ -57,7 +57,7 @@ pub fn plan(world: &mut World, ticks: u32, busy: u32, jump: Jump) -> Calendar {
     let part = |permille: u32| QUIET + (ticks - QUIET) / 10 * permille / 100;
     planner.upgrade(part(100));
     planner.reboot(part(200));
-    if jump == Jump::LeapSecond {
+    if jump != Jump::Migrations {
         planner.leap(part(500));
     }
     planner.reboot(part(600));
@@ -70,9 +70,10 @@ pub fn plan(world: &mut World, ticks: u32, busy: u32, jump: Jump) -> Calendar {
     let of_cluster = |rate: u64| {
         u32::try_from(rate * u64::from(ticks) * u64::from(busy) / u64::from(MONTH)).unwrap().max(1)
     };
-    let migrations = if jump == Jump::Migrations { of_nodes(300) } else { 0 };
-    planner.some("migrations of 1 to 8 s", migrations, |one, at| {
-        let (who, span) = (one.node(), Nanos::from_millis(1_000 + one.noise.below(7_000)));
+    let migrations = if jump == Jump::LeapSecond { 0 } else { of_nodes(300) };
+    planner.some("migrations of 50 ms to 6.4 s", migrations, |one, at| {
+        let (who, octave) = (one.node(), one.noise.below(7));
+        let span = Nanos::from_millis(50 + one.noise.below(50)).times(1 << octave);
         one.world.during(at, at + 1, Fault::Paused(node(&who), span));
     });
     planner.some("nodes without network for 16 to 96 s", of_nodes(100), |one, at| {

@@ -149,20 +149,20 @@ fn number(name: &str, otherwise: u32) -> u32 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
-/// All that a month has but its leap second and its migrations (by themselves below), a hundred times as often, in half a day of 150 nodes.
+/// All that a month has, a hundred times as often, in half a day of 150 nodes.
 #[test]
 fn a_busy_day_without_a_fault_opens_no_incident() {
     let nodes = number("MEANTIME_MONTH_NODES", 150);
     let ticks = HOUR * number("MEANTIME_MONTH_HOURS", 12);
     let seed = u64::from(number("MEANTIME_MONTH_SEED", 1));
-    nothing_is_said(&run(nodes as usize, (ticks, number("MEANTIME_MONTH_BUSY", 100)), seed, Jump::Nothing));
+    nothing_is_said(&run(nodes as usize, (ticks, number("MEANTIME_MONTH_BUSY", 100)), seed, Jump::Both));
 }
 
 #[test]
-#[ignore = "make test-long: a thousand nodes for thirty days, but for a leap second and migrations"]
+#[ignore = "make test-long: a thousand nodes for thirty days"]
 fn a_healthy_month_of_a_thousand_nodes_opens_no_incident() {
     let ticks = MONTH / 30 * number("MEANTIME_MONTH_DAYS", 30);
-    nothing_is_said(&run(1_000, (ticks, 1), 20_261_122, Jump::Nothing));
+    nothing_is_said(&run(1_000, (ticks, 1), 20_261_122, Jump::Both));
 }
 
 /// All sources and every kernel step at midnight, which was announced: nobody is woken.
