@@ -365,7 +365,10 @@ fn witnessed(moved: Interval, gap: Nanos) -> Option<Decision> {
     let stood_still = moved.low > SURELY;
     match (way.low <= gap && gap <= way.high, stood_still) {
         (false, _) => Some(Decision::SourcesMoved),
-        (true, true) => Some(Decision::Ours(Cause::Paused(moved.middle()))),
+        (true, true) => {
+            let within = (moved.high - moved.low).half_up();
+            Some(Decision::Ours(Cause::Paused { by: moved.middle(), within }))
+        }
         (true, false) => None,
     }
 }

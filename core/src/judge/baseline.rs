@@ -23,9 +23,9 @@
 //!   tell when the latch fell, or to a quarter of the largest gap): growth alone would overlap in time.
 
 use super::bound::Stamp;
-use super::hardware::{Hardware, Witness};
+use super::hardware::{Hardware, Origin, Witness};
 use super::interval::Interval;
-use crate::clocks::{BootTime, ClockReading, RawTime, WallTime};
+use crate::clocks::{BootTime, ClockReading, RawTime, Tick, WallTime};
 use crate::observation::{ClockProfile, Tracking};
 use crate::units::{Nanos, Ppb};
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,8 @@ struct Point {
     reference: WallTime,
     raw: RawTime,
     rtc: Option<WallTime>,
+    #[serde(default)]
+    tick: Option<Tick>,
     /// w: root delay/2 + root dispersion, without the residual.
     width: Nanos,
 }
@@ -201,6 +203,7 @@ impl Baselines {
             reference: look.clocks.wall - look.residual,
             raw: look.clocks.raw,
             rtc: look.clocks.rtc,
+            tick: look.clocks.tick,
             width: look.width,
         };
         self.last = Some(point);
@@ -259,7 +262,7 @@ impl Baselines {
         for point in kept.into_iter().flatten() {
             point.reference = point.reference + by;
             // The hardware clock follows when the kernel sets it.
-            point.rtc = None;
+            (point.rtc, point.tick) = (None, None);
         }
         self.hardware.forget();
     }
@@ -410,7 +413,7 @@ impl Baselines {
     pub fn witness(&mut self, clocks: &ClockReading) -> Witness {
         let (Some(baseline), Some(gap)) = (self.baseline, self.gap()) else { return Witness::Silent };
         let point = &baseline.point;
-        let origin = point.rtc.map(|rtc| (rtc, point.reference, point.raw));
+        let origin = Origin { rtc: point.rtc, tick: point.tick, reference: point.reference, raw: point.raw };
         self.hardware.moved(clocks, baseline.expects(clocks.raw), gap, origin)
     }
 }

@@ -25,8 +25,13 @@ pub enum Cause {
     Stepped(Nanos),
     /// The machine slept: CLOCK_MONOTONIC_RAW stood still for this long.
     Slept(Nanos),
-    /// The hardware clock ran on without us for this long: the machine was paused.
-    Paused(Nanos),
+    /// The hardware clock ran on without us: the machine was paused.
+    Paused {
+        /// For so long.
+        by: Nanos,
+        /// Give or take this.
+        within: Nanos,
+    },
     /// Every view moved by this much, none stayed, and no hardware clock can be asked.
     ViewsMoved(Nanos),
 }
@@ -47,7 +52,7 @@ pub fn between(before: &ClockReading, now: &ClockReading) -> Option<Cause> {
     let moved = (rtc_now - rtc_before) - wall;
     // The kernel writes our time into the hardware clock every eleven minutes (rtcsync): then it comes *to* us.
     let was_set = (rtc_now - now.wall).abs() <= APART && (rtc_before - before.wall).abs() > APART;
-    (moved.abs() > apart + RTC_GRAIN && !was_set).then_some(Cause::Paused(moved))
+    (moved.abs() > apart + RTC_GRAIN && !was_set).then_some(Cause::Paused { by: moved, within: RTC_GRAIN })
 }
 
 /// A step that is no disruption: how far CLOCK_REALTIME went beyond the oscillator since the last look, when that is
@@ -91,7 +96,7 @@ mod tests {
     )]
     #[case::stepped_back(look(-4_000, 1_000, 1_000, None), Some(Cause::Stepped(Nanos::from_millis(-5_000))))]
     #[case::slept(look(61_000, 61_000, 1_000, None), Some(Cause::Slept(Nanos::from_millis(60_000))))]
-    #[case::paused(look(1_000, 1_000, 1_000, Some(6_000)), Some(Cause::Paused(Nanos::from_millis(5_000))))]
+    #[case::paused(look(1_000, 1_000, 1_000, Some(6_000)), Some(Cause::Paused { by: Nanos::from_millis(5_000), within: RTC_GRAIN }))]
     #[case::paused_without_rtc(look(1_000, 1_000, 1_000, None), None)]
     #[case::within_the_rtc_grain(look(1_000, 1_000, 1_000, Some(3_999)), None)]
     #[case::agent_away_for_a_day(look(86_409_000, 86_400_000, 86_400_500, Some(86_409_000)), None)]

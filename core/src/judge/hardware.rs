@@ -127,6 +127,26 @@ pub enum Witness {
     Moved(Interval),
 }
 
+/// What was read when the baseline was made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Origin {
+    /// Its whole seconds.
+    pub rtc: Option<WallTime>,
+    /// Its last tick.
+    pub tick: Option<Tick>,
+    /// The reference.
+    pub reference: WallTime,
+    /// When.
+    pub raw: RawTime,
+}
+
+impl Origin {
+    fn window(self) -> Option<Window> {
+        let ticked = self.tick.map(|tick| Window::ticked(tick, self.reference, self.raw));
+        ticked.or_else(|| Some(Window::of(self.rtc?, self.reference, self.raw)))
+    }
+}
+
 /// What is known of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -184,7 +204,7 @@ impl Hardware {
         clocks: &ClockReading,
         expected: WallTime,
         gap: Nanos,
-        origin: Option<(WallTime, WallTime, RawTime)>,
+        origin: Origin,
     ) -> Witness {
         let Some(rtc) = clocks.rtc else { return Witness::Absent };
         self.went(rtc, clocks, expected, gap, origin).map_or(Witness::Silent, Witness::Moved)
@@ -202,7 +222,7 @@ impl Hardware {
         clocks: &ClockReading,
         expected: WallTime,
         gap: Nanos,
-        origin: Option<(WallTime, WallTime, RawTime)>,
+        origin: Origin,
     ) -> Option<Interval> {
         let (from, jumped) = *self.from.get_or_insert_with(|| {
             let groups = [self.waiting, self.new].into_iter().flatten();
@@ -210,8 +230,7 @@ impl Hardware {
         });
         // What waits may be of the time after this machine stood still.
         (self.waiting, self.new, self.updates) = (None, None, 0);
-        let origin = origin.map(|(rtc, reference, at)| Window::of(rtc, reference, at));
-        let still = self.still.or(origin)?;
+        let still = self.still.or_else(|| origin.window())?;
         // What it ticked before the first look may be of the time before this machine stood still.
         let tick = self.fresh(clocks).filter(|tick| tick.raw - tick.within > from);
         let ticked = tick.map(|tick| Window::ticked(tick, expected, clocks.raw));

@@ -151,9 +151,11 @@ pub fn clock(quote: &Quote, scene: &Scene<'_>, tolerances: &Tolerances) -> Strin
                 format!("this machine's clock was stepped by {}", rounded(by).signed())
             }
             Some(Cause::Slept(by)) => format!("this machine slept for about {}", rounded(by.abs())),
-            Some(Cause::Paused(by)) => {
-                format!("this machine was paused: the hardware clock ran on by {}", rounded(by).signed())
-            }
+            Some(Cause::Paused { by, within }) => format!(
+                "this machine was paused: the hardware clock ran on by {} ± {}",
+                rounded(by).signed(),
+                rounded(within)
+            ),
             Some(Cause::ViewsMoved(by)) => {
                 format!("every source moved by {} against this clock at once", rounded(by).signed())
             }

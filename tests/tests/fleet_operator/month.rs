@@ -10,6 +10,7 @@ use crate::desk::{Desk, LEADING, boot};
 use crate::figures;
 use meantime_tests::fleet::noise::Noise;
 use meantime_tests::fleet::world::World;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// What came of a run.
@@ -23,6 +24,8 @@ pub struct Ran {
     pub lies: Vec<String>,
     /// Statuses that were written, and of them more than a heartbeat.
     pub written: (u64, u64),
+    /// Nodes that said for long that their sources had moved.
+    pub accusers: Vec<String>,
 }
 
 /// Three zones, each its own way out and with a source of its own; two public sources.
@@ -74,6 +77,7 @@ pub fn run(nodes: usize, (ticks, busy): (u32, u32), seed: u64, jump: Jump) -> Ra
     let (mut cluster, mut desk) = begin(world);
     let mut noise = Noise::new(seed.wrapping_add(99));
     let (mut truths, mut lies, mut written) = (Vec::new(), Vec::new(), (0_u64, 0_u64));
+    let (mut accusing, mut accusers) = (BTreeMap::new(), Vec::new());
     let began = Instant::now();
     while cluster.tick < ticks {
         let now = cluster.tick;
@@ -89,6 +93,16 @@ pub fn run(nodes: usize, (ticks, busy): (u32, u32), seed: u64, jump: Jump) -> Ra
         let opened = desk.opened.len();
         let wrote = tick(&mut cluster, &mut desk);
         written.0 += wrote.len() as u64;
+        for one in &wrote {
+            let mut conditions = one.said.status.conditions.iter();
+            if conditions.any(|one| one.type_ == "TimeSynchronized" && one.reason == "BoundContradicted") {
+                accusing.entry(one.node.clone()).or_insert(now);
+            } else {
+                accusing.remove(&one.node);
+            }
+        }
+        let long = accusing.iter().filter(|(_, since)| now - **since == IN_DOUBT);
+        accusers.extend(long.map(|(node, since)| format!("{node} since tick {since}")));
         written.1 += wrote.iter().filter(|one| one.news).count() as u64;
         for one in &desk.opened[opened..] {
             let line = format!("tick {now}: {}", desk.summary(&one.name));
@@ -105,9 +119,11 @@ pub fn run(nodes: usize, (ticks, busy): (u32, u32), seed: u64, jump: Jump) -> Ra
             );
         }
     }
-    Ran { desk, told: calendar.told, ticks, truths, lies, written }
+    Ran { desk, told: calendar.told, ticks, truths, lies, written, accusers }
 }
 
+/// A node that stood still may be in doubt about its sources for so many ticks.
+const IN_DOUBT: u32 = 4;
 const DAY_OF_LINES: u32 = calendar::DAY / 2;
 
 fn nothing_is_said(ran: &Ran) {
@@ -143,6 +159,7 @@ fn nothing_is_said(ran: &Ran) {
     figures::write(&[figures::figure(name, false_ones, "", 1, &how)]);
     assert!(ran.lies.is_empty(), "false incidents: {:#?}", ran.lies);
     assert!(found.is_empty(), "findings: {found:#?}");
+    assert!(ran.accusers.is_empty(), "nodes that say their sources moved: {:?}", ran.accusers);
 }
 
 fn number(name: &str, otherwise: u32) -> u32 {

@@ -408,6 +408,11 @@ impl GuestNode {
 
     /// The scene's ground truth; fails it if True was said of a clock that was wrong.
     pub fn report(&mut self, scene: &str) {
+        self.report_but(scene, 0);
+    }
+
+    /// The same where so many samples may be wrong: from a fault to the next poll nobody can know of it.
+    pub fn report_but(&mut self, scene: &str, blind: u64) {
         println!(
             "ground truth, {scene}: {} samples, {} covered, True while wrong in {}",
             self.samples, self.covered, self.wrong
@@ -421,6 +426,6 @@ impl GuestNode {
         for line in &self.trace {
             println!("  seen: {line}");
         }
-        assert!(self.wrong == 0, "TimeSynchronized=True on a wrong clock\n{}", self.story());
+        assert!(self.wrong <= blind, "TimeSynchronized=True on a wrong clock\n{}", self.story());
     }
 }

@@ -59,7 +59,7 @@ impl Machine {
         let mut moved = None;
         for _ in 0..looks {
             let clocks = self.look();
-            moved = match self.hardware.moved(&clocks, WallTime(self.raw), Nanos(gap), None) {
+            moved = match self.hardware.moved(&clocks, WallTime(self.raw), Nanos(gap), Origin::default()) {
                 Witness::Moved(moved) => Some(moved),
                 Witness::Silent => None,
                 Witness::Absent => panic!("it is there"),
@@ -82,13 +82,13 @@ fn whole(rtc: Option<i64>, raw: i64) -> ClockReading {
 
 #[test]
 fn one_pair_of_readings_is_wrong_by_up_to_a_second() {
-    let origin = Some((WallTime(0), WallTime(300 * MS), RawTime(0)));
+    let origin = Origin { rtc: Some(WallTime(0)), reference: WallTime(300 * MS), ..Origin::default() };
     let asked =
         |rtc, origin| Hardware::default().moved(&whole(rtc, 0), WallTime(8_500 * MS), Nanos(SECOND), origin);
     let moved = Interval { low: Nanos(750 * MS), high: Nanos(2_850 * MS) };
     assert_eq!(asked(Some(10), origin), Witness::Moved(moved));
     assert_eq!(asked(None, origin), Witness::Absent);
-    assert_eq!(asked(Some(0), None), Witness::Silent);
+    assert_eq!(asked(Some(0), Origin::default()), Witness::Silent);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn what_it_ticked_before_the_contradiction_is_no_evidence() {
     machine.stood = 300 * MS;
     let mut late = machine.look();
     late.tick = before.tick;
-    let witness = machine.hardware.moved(&late, WallTime(machine.raw), Nanos(300 * MS), None);
+    let witness = machine.hardware.moved(&late, WallTime(machine.raw), Nanos(300 * MS), Origin::default());
     let Witness::Moved(moved) = witness else { panic!("{witness:?}") };
     assert!(moved.high >= Nanos(300 * MS), "{moved:?}");
 }
