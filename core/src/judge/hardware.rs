@@ -28,6 +28,9 @@ const WANDER: Ppb = Ppb::from_ppm(5);
 const OSCILLATOR: Ppb = Ppb::from_ppm(500);
 /// After so many updates that fit, what was seen before the last so many of them is believed.
 const UPDATES: u32 = 8;
+/// One that could not be read for so many updates is not there any more. On a busy machine a reading may come too late and
+/// count for nothing: that is no reason to forget it.
+const GONE: u32 = 16;
 
 /// Between which limits a rate is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,6 +159,8 @@ pub struct Hardware {
     waiting: Option<Group>,
     new: Option<Group>,
     updates: u32,
+    /// Updates since it was last read.
+    missed: u32,
     /// The last tick that was taken in: once, or it would go on saying what was true before this machine stood still.
     ticked: Option<RawTime>,
     /// How it went from one to the next.
@@ -170,9 +175,13 @@ impl Hardware {
     pub fn calm(&mut self, clocks: &ClockReading, reference: WallTime, updated: bool) {
         (self.from, self.since) = (None, None);
         let Some(rtc) = clocks.rtc else {
-            *self = Self::default();
+            self.missed += u32::from(updated);
+            if self.missed >= GONE {
+                *self = Self::default();
+            }
             return;
         };
+        self.missed = 0;
         let ticked = self.fresh(clocks).map(|tick| Window::ticked(tick, reference, clocks.raw));
         let first = self.new.is_none();
         for seen in [Some(Window::of(rtc, reference, clocks.raw)), ticked].into_iter().flatten() {
@@ -206,7 +215,9 @@ impl Hardware {
         gap: Nanos,
         origin: Origin,
     ) -> Witness {
-        let Some(rtc) = clocks.rtc else { return Witness::Absent };
+        let there =
+            self.still.is_some() || self.waiting.is_some() || self.new.is_some() || origin.rtc.is_some();
+        let Some(rtc) = clocks.rtc else { return if there { Witness::Silent } else { Witness::Absent } };
         self.went(rtc, clocks, expected, gap, origin).map_or(Witness::Silent, Witness::Moved)
     }
 

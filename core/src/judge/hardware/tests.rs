@@ -87,7 +87,7 @@ fn one_pair_of_readings_is_wrong_by_up_to_a_second() {
         |rtc, origin| Hardware::default().moved(&whole(rtc, 0), WallTime(8_500 * MS), Nanos(SECOND), origin);
     let moved = Interval { low: Nanos(750 * MS), high: Nanos(2_850 * MS) };
     assert_eq!(asked(Some(10), origin), Witness::Moved(moved));
-    assert_eq!(asked(None, origin), Witness::Absent);
+    assert_eq!(asked(None, Origin::default()), Witness::Absent);
     assert_eq!(asked(Some(0), Origin::default()), Witness::Silent);
 }
 
@@ -198,4 +198,26 @@ fn once_set_it_tells_nothing_until_the_contradiction_ends() {
     machine.calm(64);
     let again = machine.asked(12, SECOND).unwrap();
     assert!(again.low > Nanos(-250 * MS) && again.high < Nanos(250 * MS), "{again:?}");
+}
+
+/// On a busy machine a reading comes late, and is none: it is there all the same.
+#[test]
+fn one_that_is_not_read_once_is_there() {
+    let mut machine = Machine { watched: true, ..Machine::default() };
+    machine.calm(64);
+    let unread = |machine: &mut Machine| ClockReading { rtc: None, tick: None, ..machine.look() };
+    let late = unread(&mut machine);
+    machine.hardware.calm(&late, WallTime(machine.raw), true);
+    machine.stood = 300 * MS;
+    let late = unread(&mut machine);
+    let witness = machine.hardware.moved(&late, WallTime(machine.raw), Nanos(300 * MS), Origin::default());
+    assert_eq!(witness, Witness::Silent);
+    assert!(machine.asked(2, 300 * MS).unwrap().low > Nanos(280 * MS));
+    for _ in 0..GONE {
+        let gone = unread(&mut machine);
+        machine.hardware.calm(&gone, WallTime(machine.raw), true);
+    }
+    let gone = unread(&mut machine);
+    let witness = machine.hardware.moved(&gone, WallTime(machine.raw), Nanos(300 * MS), Origin::default());
+    assert_eq!(witness, Witness::Absent);
 }
