@@ -104,12 +104,12 @@ pub enum Fault {
         /// KILL, STOP, CONT.
         signal: &'static str,
     },
-    /// A signal to the agent of one node.
-    SignalAgent {
+    /// Nothing is heard from one node: its kubelet is stopped (it would start a hung agent anew after a minute), its agent hangs.
+    Lose {
         /// Node name.
         node: String,
-        /// STOP, CONT.
-        signal: &'static str,
+        /// Lose or undo.
+        lost: bool,
     },
 }
 
@@ -149,8 +149,13 @@ impl Fault {
                 );
                 run("docker", &["exec", node, "sh", "-c", &script]).await?;
             }
-            Self::SignalAgent { node, signal } => {
-                let script = format!("pkill -{signal} -o -f '^/usr/local/bin/meantime-agent'");
+            Self::Lose { node, lost } => {
+                let agent = |signal| format!("pkill -{signal} -o -f '^/usr/local/bin/meantime-agent'");
+                let script = if *lost {
+                    format!("systemctl stop kubelet && {}", agent("STOP"))
+                } else {
+                    format!("{}; systemctl start kubelet", agent("CONT"))
+                };
                 run("docker", &["exec", node, "sh", "-c", &script]).await?;
             }
         }

@@ -38,7 +38,7 @@ pub fn all(world: &World, addresses: &Addresses) -> Vec<Scene> {
         faulty(&first(&a), addresses),
         two_groups(&a, addresses),
         of_a_source("n", "gps-a tells all to ask less often", "gps-a", "kod=RATE", "RateLimited"),
-        agent_hangs(&last(&a)),
+        node_is_lost(&last(&a)),
     ]
 }
 
@@ -189,9 +189,9 @@ fn two_groups(nodes: &[String], addresses: &Addresses) -> Scene {
     }
 }
 
-fn agent_hangs(victim: &str) -> Scene {
+fn node_is_lost(victim: &str) -> Scene {
     let (node, other) = (victim.to_owned(), victim.to_owned());
-    let signal = |signal| vec![Fault::SignalAgent { node: victim.to_owned(), signal }];
+    let lose = |lost| vec![Fault::Lose { node: victim.to_owned(), lost }];
     Scene {
         expected: "TimeSynchronized=Unknown AgentSilent on it alone; one incident after five minutes of it"
             .into(),
@@ -200,10 +200,10 @@ fn agent_hangs(victim: &str) -> Scene {
         limit_s: 800,
         ..quiet(
             "q",
-            format!("the agent of {victim} hangs (SIGSTOP)"),
+            format!("nothing is heard from {victim}: kubelet stopped, agent hung"),
             "AgentSilent",
             format!("Node/{victim}"),
-            [signal("STOP"), signal("CONT")],
+            [lose(true), lose(false)],
         )
     }
 }
