@@ -33,7 +33,6 @@ pub fn all(world: &World, addresses: &Addresses) -> Vec<Scene> {
             "SourceStale",
         ),
         blocked_from("a", &a),
-        longer_one_way("a", &a, addresses),
         port_blocked(&last(&b)),
         faulty(&first(&a), addresses),
         two_groups(&a, addresses),
@@ -103,21 +102,6 @@ fn for_nodes(servers: &[&'static str], nodes: &[String], addresses: &Addresses, 
     let all = nodes.iter().flat_map(|node| addresses.get(node).into_iter().flatten());
     let words: Vec<String> = all.map(|address| format!("per-client={address}:{setting}")).collect();
     lab(servers, &words.join(" "))
-}
-
-fn longer_one_way(zone: &str, nodes: &[String], addresses: &Addresses) -> Scene {
-    let set = |span: &str| for_nodes(&["campus-2"], nodes, addresses, &format!("asymmetry={span}"));
-    Scene {
-        // chronyd weighs samples by their round trip: its estimate moves when the old, quick ones are gone (up to 64 polls).
-        limit_s: 300,
-        ..quiet(
-            "r",
-            format!("the way from zone {zone} to campus-2 is 200 ms longer than the way back"),
-            "PathAsymmetric",
-            format!("TimeSource/campus-2 from {zone}"),
-            [set("200ms"), set("0s")],
-        )
-    }
 }
 
 fn port_blocked(victim: &str) -> Scene {
