@@ -440,3 +440,18 @@ fn forecast(state: &JudgeState, figures: &Figures, plan: &NodePlan) -> Option<Na
     let left = plan.tolerances.max_error_bound.scaled(9, 10) - bound.guaranteed;
     holdover::time_to(left.max(Nanos::ZERO), good.growth(plan.tolerances.guaranteed_rate))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody stands still for less than no time.
+    #[test]
+    fn a_hardware_clock_that_went_back_was_set() {
+        let moved =
+            |milliseconds: i64| Interval::around(Nanos::from_millis(milliseconds), Nanos::from_millis(5));
+        assert!(matches!(witnessed(moved(90), Nanos::from_millis(90)), Some(Decision::Ours(_))));
+        assert!(witnessed(moved(-90), Nanos::from_millis(-90)).is_none());
+        assert!(matches!(witnessed(moved(0), Nanos::from_millis(90)), Some(Decision::SourcesMoved)));
+    }
+}
