@@ -48,7 +48,6 @@ pub struct AssociationVerdict {
     /// It has answered since chronyd began, at whichever address of its name.
     pub ever: bool,
     /// The last that came from it was a kiss-o'-death, a moment ago.
-    #[serde(default)]
     pub kissed: bool,
     /// A voter that counts now.
     pub usable: bool,

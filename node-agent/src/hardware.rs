@@ -5,8 +5,8 @@
 //!
 //! A machine that is moved to another host stands still for a tenth of a second or so. The hardware clock alone tells that
 //! from sources that all moved together (see `meantime_core::judge`), but only to somebody who saw it tick before and
-//! after. Every 16 s, and at once while a contradiction is open, it is read each millisecond around the moment in which it is expected to tick: some ten readings, a
-//! few microseconds each on a PC. Where it does not tick as expected, a second is read in steps of 20 ms first.
+//! after. Every 16 s, and at once while a contradiction is open, it is read each millisecond around the moment in which it is
+//! expected to tick: about a dozen readings. Where it does not tick as expected, a second is read in steps of 20 ms first.
 //!
 //! A thread of its own: reading the file may sleep for a bus, and what is measured must not wait for other tasks.
 

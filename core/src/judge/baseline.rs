@@ -23,9 +23,9 @@
 //!   tell when the latch fell, or to a quarter of the largest gap): growth alone would overlap in time.
 
 use super::bound::Stamp;
-use super::hardware::{Hardware, Origin, Witness};
+use super::hardware::{Hardware, Window, Witness};
 use super::interval::Interval;
-use crate::clocks::{BootTime, ClockReading, RawTime, Tick, WallTime};
+use crate::clocks::{BootTime, ClockReading, RawTime, WallTime};
 use crate::observation::{ClockProfile, Tracking};
 use crate::units::{Nanos, Ppb};
 use serde::{Deserialize, Serialize};
@@ -54,9 +54,9 @@ struct Point {
     /// R: CLOCK_REALTIME − residual.
     reference: WallTime,
     raw: RawTime,
-    rtc: Option<WallTime>,
+    /// The hardware clock beside it.
     #[serde(default)]
-    tick: Option<Tick>,
+    hardware: Option<Window>,
     /// w: root delay/2 + root dispersion, without the residual.
     width: Nanos,
 }
@@ -199,13 +199,9 @@ pub enum Outcome {
 impl Baselines {
     /// Takes in one good answer.
     pub fn look(&mut self, look: &Look, rate: Ppb) -> Outcome {
-        let point = Point {
-            reference: look.clocks.wall - look.residual,
-            raw: look.clocks.raw,
-            rtc: look.clocks.rtc,
-            tick: look.clocks.tick,
-            width: look.width,
-        };
+        let reference = look.clocks.wall - look.residual;
+        let hardware = Window::read(&look.clocks, reference);
+        let point = Point { reference, raw: look.clocks.raw, hardware, width: look.width };
         self.last = Some(point);
         let updated = self.seen != Some(look.stamp);
         self.seen = Some(look.stamp);
@@ -262,7 +258,7 @@ impl Baselines {
         for point in kept.into_iter().flatten() {
             point.reference = point.reference + by;
             // The hardware clock follows when the kernel sets it.
-            (point.rtc, point.tick) = (None, None);
+            point.hardware = None;
         }
         self.hardware.forget();
     }
@@ -412,8 +408,6 @@ impl Baselines {
     /// What the hardware clock says of the contradiction.
     pub fn witness(&mut self, clocks: &ClockReading) -> Witness {
         let (Some(baseline), Some(gap)) = (self.baseline, self.gap()) else { return Witness::Silent };
-        let point = &baseline.point;
-        let origin = Origin { rtc: point.rtc, tick: point.tick, reference: point.reference, raw: point.raw };
-        self.hardware.moved(clocks, baseline.expects(clocks.raw), gap, origin)
+        self.hardware.moved(clocks, baseline.expects(clocks.raw), gap, baseline.point.hardware)
     }
 }

@@ -62,13 +62,17 @@ impl Rate {
 
 /// How far the hardware clock was ahead of the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Window {
+pub struct Window {
     low: Nanos,
     high: Nanos,
     at: RawTime,
 }
 
 impl Window {
+    /// Of one look, as well as it was read; none = there is none to read.
+    pub fn read(clocks: &ClockReading, reference: WallTime) -> Option<Self> {
+        readings(clocks.rtc?, clocks.tick, reference, clocks.raw).last()
+    }
     fn of(rtc: WallTime, reference: WallTime, at: RawTime) -> Self {
         let low = rtc - reference;
         Self { low, high: low + GRAIN, at }
@@ -101,6 +105,17 @@ impl Window {
     }
 }
 
+/// What one look read: the whole seconds, and a tick.
+fn readings(
+    rtc: WallTime,
+    tick: Option<Tick>,
+    reference: WallTime,
+    raw: RawTime,
+) -> impl Iterator<Item = Window> {
+    let ticked = tick.map(|tick| Window::ticked(tick, reference, raw));
+    std::iter::once(Window::of(rtc, reference, raw)).chain(ticked)
+}
+
 /// Readings that were taken together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Group {
@@ -128,26 +143,6 @@ pub enum Witness {
     Silent,
     /// Between these limits it went beyond the oscillator since the reference moved.
     Moved(Interval),
-}
-
-/// What was read when the baseline was made.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Origin {
-    /// Its whole seconds.
-    pub rtc: Option<WallTime>,
-    /// Its last tick.
-    pub tick: Option<Tick>,
-    /// The reference.
-    pub reference: WallTime,
-    /// When.
-    pub raw: RawTime,
-}
-
-impl Origin {
-    fn window(self) -> Option<Window> {
-        let ticked = self.tick.map(|tick| Window::ticked(tick, self.reference, self.raw));
-        ticked.or_else(|| Some(Window::of(self.rtc?, self.reference, self.raw)))
-    }
 }
 
 /// What is known of it.
@@ -182,9 +177,8 @@ impl Hardware {
             return;
         };
         self.missed = 0;
-        let ticked = self.fresh(clocks).map(|tick| Window::ticked(tick, reference, clocks.raw));
-        let first = self.new.is_none();
-        for seen in [Some(Window::of(rtc, reference, clocks.raw)), ticked].into_iter().flatten() {
+        let (first, tick) = (self.new.is_none(), self.fresh(clocks));
+        for seen in readings(rtc, tick, reference, clocks.raw) {
             self.new = Some(Group::with(self.new, seen, self.rate));
         }
         let before = self.waiting.map(|group| group.window).or(self.still).filter(|_| first);
@@ -206,17 +200,16 @@ impl Hardware {
         }
     }
 
-    /// A look while the reference is `gap` away from where it is expected. `origin`: what the baseline was made with, for as
+    /// A look while the reference is `gap` away from where it is expected. `origin`: what was read when the baseline was made, for as
     /// long as nothing else is believed.
     pub fn moved(
         &mut self,
         clocks: &ClockReading,
         expected: WallTime,
         gap: Nanos,
-        origin: Origin,
+        origin: Option<Window>,
     ) -> Witness {
-        let there =
-            self.still.is_some() || self.waiting.is_some() || self.new.is_some() || origin.rtc.is_some();
+        let there = self.still.is_some() || self.waiting.is_some() || self.new.is_some() || origin.is_some();
         let Some(rtc) = clocks.rtc else { return if there { Witness::Silent } else { Witness::Absent } };
         self.went(rtc, clocks, expected, gap, origin).map_or(Witness::Silent, Witness::Moved)
     }
@@ -233,7 +226,7 @@ impl Hardware {
         clocks: &ClockReading,
         expected: WallTime,
         gap: Nanos,
-        origin: Origin,
+        origin: Option<Window>,
     ) -> Option<Interval> {
         let (from, jumped) = *self.from.get_or_insert_with(|| {
             let groups = [self.waiting, self.new].into_iter().flatten();
@@ -241,11 +234,10 @@ impl Hardware {
         });
         // What waits may be of the time after this machine stood still.
         (self.waiting, self.new, self.updates) = (None, None, 0);
-        let still = self.still.or_else(|| origin.window())?;
+        let still = self.still.or(origin)?;
         // What it ticked before the first look may be of the time before this machine stood still.
         let tick = self.fresh(clocks).filter(|tick| tick.raw - tick.within > from);
-        let ticked = tick.map(|tick| Window::ticked(tick, expected, clocks.raw));
-        for seen in [Some(Window::of(rtc, expected, clocks.raw)), ticked].into_iter().flatten() {
+        for seen in readings(rtc, tick, expected, clocks.raw) {
             self.since = Some(Group::with(self.since, seen, self.rate));
         }
         let since = self.since?;

@@ -38,7 +38,7 @@ const EXACT: Nanos = Nanos::from_millis(5);
 /// The kernel steps at its first tick after midnight; a second to be inserted is counted twice, one to be deleted is
 /// skipped: the look with the step in it is within two seconds of midnight on either side.
 const NEAR: Nanos = Nanos::from_secs(2);
-/// Old words stand for so long: chronyd measures nothing within five seconds of a leap second.
+/// Old words stand for so long: a chronyd that makes it measures nothing within five seconds of a leap second.
 const QUIET: Nanos = Nanos::from_secs(10);
 /// The reference may follow for so long: some updates at chrony's slowest default poll (1024 s).
 const PATIENCE: Nanos = Nanos::from_secs(3_600);

@@ -76,8 +76,7 @@ stratum=2 leap=3 version=5 refid=GPS root-delay=5ms root-dispersion=5ms referenc
 reference-frozen=true   the upstream died now; orphan-rate=15ppm: its dispersion grows by that      kod=RATE|DENY|none   kiss of death
 wrong-origin=true dead=true truncated=true other-port=true
 per-client=10.0.0.5:offset=300ms, per-client=10.0.0.5:dead=true,
-per-client=10.0.0.5:reference-frozen=true, per-client=10.0.0.5:asymmetry=200ms,
-per-client=none                                                                         for one client only
+per-client=10.0.0.5:reference-frozen=true, per-client=none                             for one client only
 reset               an honest stratum-1 server again
 A line with one bad word changes nothing.";
 

@@ -137,12 +137,9 @@ impl Model {
         }
         count.answers += 1;
 
-        let longer_to_it =
-            self.settings.per_client.get(&client).map_or(Nanos::ZERO, |client| client.asymmetry);
-        let asymmetry = self.settings.asymmetry + longer_to_it;
-        let there = self.settings.delay.half_up() + asymmetry.max(Nanos::ZERO) + self.queue();
+        let there = self.settings.delay.half_up() + self.settings.asymmetry.max(Nanos::ZERO) + self.queue();
         let back = self.settings.delay - self.settings.delay.half_up()
-            + (-asymmetry).max(Nanos::ZERO)
+            + (-self.settings.asymmetry).max(Nanos::ZERO)
             + self.queue();
         let error = self.error(Some(client), came.boot);
         // The request reaches "the server" only after `there`; it answers at once, and `back` follows.
@@ -274,9 +271,6 @@ mod tests {
         assert_eq!((sample.offset, sample.delay), (Nanos::from_millis(-3), Nanos::from_millis(26)));
         model.set(["asymmetry=-6ms"], moment(0)).unwrap();
         assert_eq!(ask(&mut model, CLIENT, moment(0)).unwrap().unwrap().offset, Nanos::from_millis(3));
-        model.set(["asymmetry=0s", "per-client=10.0.0.5:asymmetry=6ms"], moment(0)).unwrap();
-        assert_eq!(ask(&mut model, CLIENT, moment(0)).unwrap().unwrap().offset, Nanos::from_millis(-3));
-        assert_eq!(ask(&mut model, OTHER, moment(0)).unwrap().unwrap().offset, Nanos::ZERO);
     }
 
     #[test]

@@ -34,9 +34,6 @@ use std::net::{IpAddr, Ipv4Addr};
 pub struct PerClient {
     /// Added to the server's error in every answer to this client.
     pub shift: Nanos,
-    /// Added one-way delay: > 0 on the request's way, < 0 on the answer's.
-    #[serde(default)]
-    pub asymmetry: Nanos,
     /// No answers to this client.
     pub dead: bool,
     /// To this client the reference timestamp stands still since the moment of setting.
@@ -192,7 +189,7 @@ impl Settings {
             self.per_client.clear();
             return Ok(());
         }
-        let wanted = "expected ADDR:offset=SPAN, ADDR:asymmetry=SPAN, ADDR:dead=true, ADDR:reference-frozen=true or none";
+        let wanted = "expected ADDR:offset=SPAN, ADDR:dead=true, ADDR:reference-frozen=true or none";
         let (left, setting) = value.split_once('=').ok_or(wanted)?;
         let (address, key) = left.rsplit_once(':').ok_or(wanted)?;
         let address: IpAddr = address
@@ -202,7 +199,6 @@ impl Settings {
         let client = self.per_client.entry(address).or_default();
         match key {
             "offset" => client.shift = span(setting)?,
-            "asymmetry" => client.asymmetry = span(setting)?,
             "dead" => client.dead = switch(setting)?,
             "reference-frozen" => client.reference_frozen = switch(setting)?,
             _ => return Err(wanted.to_owned()),
@@ -296,7 +292,7 @@ mod tests {
             "offset=-200ms drift=10.5ppm jitter=1ms delay=20ms delay-jitter=4ms orphan-rate=2.4ppm asymmetry=-3ms loss=2% stratum=2 leap=3 version=5 \
              refid=10.0.0.1 root-delay=5ms root-dispersion=6ms reference-age=1h reference-frozen=true kod=RATE \
              wrong-origin=true dead=true truncated=true other-port=true per-client 10.0.0.5:offset=300ms \
-             per-client=[fd00::1]:dead=true per-client=[fd00::1]:asymmetry=-6ms per-client=[fd00::1]:reference-frozen=true",
+             per-client=[fd00::1]:dead=true per-client=[fd00::1]:reference-frozen=true",
         )
         .unwrap();
         let wanted = Settings {
@@ -328,12 +324,7 @@ mod tests {
                 ),
                 (
                     "fd00::1".parse().unwrap(),
-                    PerClient {
-                        asymmetry: Nanos::from_millis(-6),
-                        dead: true,
-                        reference_frozen: true,
-                        ..PerClient::default()
-                    },
+                    PerClient { shift: Nanos::ZERO, dead: true, reference_frozen: true },
                 ),
             ]),
         };

@@ -59,7 +59,7 @@ impl Machine {
         let mut moved = None;
         for _ in 0..looks {
             let clocks = self.look();
-            moved = match self.hardware.moved(&clocks, WallTime(self.raw), Nanos(gap), Origin::default()) {
+            moved = match self.hardware.moved(&clocks, WallTime(self.raw), Nanos(gap), None) {
                 Witness::Moved(moved) => Some(moved),
                 Witness::Silent => None,
                 Witness::Absent => panic!("it is there"),
@@ -82,13 +82,13 @@ fn whole(rtc: Option<i64>, raw: i64) -> ClockReading {
 
 #[test]
 fn one_pair_of_readings_is_wrong_by_up_to_a_second() {
-    let origin = Origin { rtc: Some(WallTime(0)), reference: WallTime(300 * MS), ..Origin::default() };
+    let origin = Window::read(&whole(Some(0), 0), WallTime(300 * MS));
     let asked =
         |rtc, origin| Hardware::default().moved(&whole(rtc, 0), WallTime(8_500 * MS), Nanos(SECOND), origin);
     let moved = Interval { low: Nanos(750 * MS), high: Nanos(2_850 * MS) };
     assert_eq!(asked(Some(10), origin), Witness::Moved(moved));
-    assert_eq!(asked(None, Origin::default()), Witness::Absent);
-    assert_eq!(asked(Some(0), Origin::default()), Witness::Silent);
+    assert_eq!(asked(None, None), Witness::Absent);
+    assert_eq!(asked(Some(0), None), Witness::Silent);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn what_it_ticked_before_the_contradiction_is_no_evidence() {
     machine.stood = 300 * MS;
     let mut late = machine.look();
     late.tick = before.tick;
-    let witness = machine.hardware.moved(&late, WallTime(machine.raw), Nanos(300 * MS), Origin::default());
+    let witness = machine.hardware.moved(&late, WallTime(machine.raw), Nanos(300 * MS), None);
     let Witness::Moved(moved) = witness else { panic!("{witness:?}") };
     assert!(moved.high >= Nanos(300 * MS), "{moved:?}");
 }
@@ -210,7 +210,7 @@ fn one_that_is_not_read_once_is_there() {
     machine.hardware.calm(&late, WallTime(machine.raw), true);
     machine.stood = 300 * MS;
     let late = unread(&mut machine);
-    let witness = machine.hardware.moved(&late, WallTime(machine.raw), Nanos(300 * MS), Origin::default());
+    let witness = machine.hardware.moved(&late, WallTime(machine.raw), Nanos(300 * MS), None);
     assert_eq!(witness, Witness::Silent);
     assert!(machine.asked(2, 300 * MS).unwrap().low > Nanos(280 * MS));
     for _ in 0..GONE {
@@ -218,6 +218,6 @@ fn one_that_is_not_read_once_is_there() {
         machine.hardware.calm(&gone, WallTime(machine.raw), true);
     }
     let gone = unread(&mut machine);
-    let witness = machine.hardware.moved(&gone, WallTime(machine.raw), Nanos(300 * MS), Origin::default());
+    let witness = machine.hardware.moved(&gone, WallTime(machine.raw), Nanos(300 * MS), None);
     assert_eq!(witness, Witness::Absent);
 }

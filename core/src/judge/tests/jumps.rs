@@ -192,6 +192,33 @@ fn a_short_pause_is_our_own_where_the_hardware_clock_is_watched(
     assert!(!world.state.contradicted());
 }
 
+/// All sources go so far, together.
+fn all_move(world: &mut World, milliseconds: i64) {
+    for source in &mut world.sources {
+        source.error += milliseconds * MS;
+    }
+}
+/// From here on it is told, and never called our own.
+fn told_of_the_sources(world: &mut World) {
+    let seen = uneven(world, 300);
+    let told = (Status::False, Reason::BoundContradicted);
+    assert_eq!(words(last(&seen))[0], told, "{:#?}", last(&seen));
+    assert!(reasons(&seen).iter().all(|reason| *reason != Reason::ClockDisrupted));
+}
+
+/// The hardware clock did not move with them.
+#[rstest]
+fn sources_that_move_together_are_not_taken_for_a_pause(
+    #[values(-1_500, 80, 120, 400, 900, 1_500, 3_000)] milliseconds: i64,
+    #[values(true, false)] watched: bool,
+) {
+    let mut world = well(4, ClockProfile::Real);
+    world.watched = watched;
+    uneven(&mut world, 120);
+    all_move(&mut world, milliseconds);
+    told_of_the_sources(&mut world);
+}
+
 /// All lie; the kernel writes what this machine has of it into the hardware clock, soon after.
 #[rstest]
 fn a_lie_that_is_written_into_the_hardware_clock_is_no_pause(
@@ -202,31 +229,8 @@ fn a_lie_that_is_written_into_the_hardware_clock_is_no_pause(
     let mut world = well(4, ClockProfile::Real);
     world.watched = watched;
     uneven(&mut world, 120);
-    for source in &mut world.sources {
-        source.error += milliseconds * MS;
-    }
+    all_move(&mut world, milliseconds);
     uneven(&mut world, looks);
     world.set_hardware();
-    let seen = uneven(&mut world, 300);
-    let told = (Status::False, Reason::BoundContradicted);
-    assert_eq!(words(last(&seen))[0], told, "{:#?}", last(&seen));
-    assert!(reasons(&seen).iter().all(|reason| *reason != Reason::ClockDisrupted));
-}
-
-/// The same evidence but for the hardware clock, which did not move.
-#[rstest]
-fn sources_that_move_together_are_not_taken_for_a_pause(
-    #[values(-1_500, 80, 120, 400, 900, 1_500, 3_000)] milliseconds: i64,
-    #[values(true, false)] watched: bool,
-) {
-    let mut world = well(4, ClockProfile::Real);
-    world.watched = watched;
-    uneven(&mut world, 120);
-    for source in &mut world.sources {
-        source.error += milliseconds * MS;
-    }
-    let seen = uneven(&mut world, 300);
-    let told = (Status::False, Reason::BoundContradicted);
-    assert_eq!(words(last(&seen))[0], told, "{:#?}", last(&seen));
-    assert!(reasons(&seen).iter().all(|reason| *reason != Reason::ClockDisrupted));
+    told_of_the_sources(&mut world);
 }
