@@ -25,6 +25,7 @@ pub mod incidents;
 pub mod maintenance;
 pub mod metrics;
 pub mod peer_keys;
+pub mod planned;
 pub mod policy_metrics;
 pub mod reconcile;
 pub mod retire;

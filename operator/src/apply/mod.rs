@@ -9,8 +9,9 @@ pub mod write;
 
 use meantime_core::names::ANNOTATION_REQUEST;
 use meantime_core::units::Nanos;
-use meantime_crds::nodetime::{Desired, Plan, PlanPeer, Request, Retired};
+use meantime_crds::nodetime::{Desired, Plan, PlanPeer, PolicyRef, Request, Retired};
 use meantime_crds::{NodeTime, NodeTimeSpec};
+use std::sync::Arc;
 
 /// An agent that was told to retire and is not heard for so long is left behind as 'not restored'.
 pub const RETIRE_PATIENCE: Nanos = Nanos::from_secs(120);
@@ -19,14 +20,14 @@ pub const RETIRE_PATIENCE: Nanos = Nanos::from_secs(120);
 #[derive(Clone, Debug, PartialEq)]
 pub enum Wanted {
     /// A policy has it, with this plan.
-    Active(Box<Plan>),
+    Active(Arc<Plan>),
     /// A policy has it and stands still: what is there stays, hand-made changes too.
     AsItIs,
     /// No policy has it.
     Nothing,
 }
 
-/// One NodeTime as it stands (or as it was just written and the cache does not show yet).
+/// One NodeTime as it was just written and the cache does not show yet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standing {
     /// The spec.
@@ -35,11 +36,25 @@ pub struct Standing {
     pub owner: Option<String>,
 }
 
-impl Standing {
-    /// Of an object in the cache.
-    pub fn of(node_time: &NodeTime) -> Self {
+/// One NodeTime as it stands: in the cache, or just written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AsItIs<'s> {
+    /// The spec.
+    pub spec: &'s NodeTimeSpec,
+    /// Uid of the Node that owns it.
+    pub owner: Option<&'s str>,
+}
+
+impl<'s> From<&'s Standing> for AsItIs<'s> {
+    fn from(standing: &'s Standing) -> Self {
+        Self { spec: &standing.spec, owner: standing.owner.as_deref() }
+    }
+}
+
+impl<'s> From<&'s NodeTime> for AsItIs<'s> {
+    fn from(node_time: &'s NodeTime) -> Self {
         let owner = node_time.metadata.owner_references.iter().flatten().find(|owner| owner.kind == "Node");
-        Self { spec: node_time.spec.clone(), owner: owner.map(|owner| owner.uid.clone()) }
+        Self { spec: &node_time.spec, owner: owner.map(|owner| owner.uid.as_str()) }
     }
 }
 
@@ -78,37 +93,48 @@ pub enum SpecChange {
 /// ownerReference must point.
 pub fn spec_change(
     wanted: &Wanted,
-    standing: Option<&Standing>,
+    standing: Option<AsItIs<'_>>,
     request: Option<&Request>,
     peers: Option<&[PlanPeer]>,
     node_uid: &str,
     retirement: &Retirement,
 ) -> SpecChange {
-    let active = |plan: Option<Plan>| {
-        let (request, peers) = (request.cloned(), peers.map(<[_]>::to_vec));
-        let spec = NodeTimeSpec { desired: Desired::Active, plan, request, peers };
-        let there = standing.is_some_and(|standing| {
-            same(&standing.spec, &spec) && standing.owner.as_deref() == Some(node_uid)
+    let active = |plan: Option<&Plan>| {
+        let there = standing.is_some_and(|AsItIs { spec, owner }| {
+            spec.desired == Desired::Active
+                && same(spec.plan.as_ref(), plan)
+                && spec.request.as_ref() == request
+                && spec.peers.as_deref() == peers
+                && owner == Some(node_uid)
         });
-        if there { SpecChange::Nothing } else { SpecChange::Apply(Box::new(spec)) }
+        if there {
+            return SpecChange::Nothing;
+        }
+        let (request, peers) = (request.cloned(), peers.map(<[_]>::to_vec));
+        SpecChange::Apply(Box::new(NodeTimeSpec {
+            desired: Desired::Active,
+            plan: plan.cloned(),
+            request,
+            peers,
+        }))
     };
     match (wanted, standing) {
-        (Wanted::Active(plan), _) => active(Some((**plan).clone())),
+        (Wanted::Active(plan), _) => active(Some(plan)),
         (Wanted::Nothing | Wanted::AsItIs, None) => SpecChange::Nothing,
         (Wanted::AsItIs, Some(standing)) => match standing.spec.desired {
-            Desired::Active => active(standing.spec.plan.clone()),
-            Desired::Retired => retire(standing, retirement),
+            Desired::Active => active(standing.spec.plan.as_ref()),
+            Desired::Retired => retire(standing.spec, retirement),
         },
-        (Wanted::Nothing, Some(standing)) => retire(standing, retirement),
+        (Wanted::Nothing, Some(standing)) => retire(standing.spec, retirement),
     }
 }
 
-fn retire(standing: &Standing, retirement: &Retirement) -> SpecChange {
-    match (standing.spec.desired, &retirement.answer, retirement.unheard) {
+fn retire(standing: &NodeTimeSpec, retirement: &Retirement) -> SpecChange {
+    match (standing.desired, &retirement.answer, retirement.unheard) {
         // The plan stays in it until the end: it tells what the host had.
         (Desired::Active, _, _) => SpecChange::Apply(Box::new(NodeTimeSpec {
             desired: Desired::Retired,
-            plan: standing.spec.plan.clone(),
+            plan: standing.plan.clone(),
             request: None,
             peers: None,
         })),
@@ -126,15 +152,18 @@ fn retire(standing: &Standing, retirement: &Retirement) -> SpecChange {
 }
 
 /// Equal but for the policy's generation: an edit of a policy that changes nothing for this node touches nothing on it.
-pub fn same(a: &NodeTimeSpec, b: &NodeTimeSpec) -> bool {
-    let blank = |spec: &NodeTimeSpec| {
-        let mut spec = spec.clone();
-        if let Some(plan) = &mut spec.plan {
-            plan.policy.generation = 0;
-        }
-        spec
+/// Not by the hash: what was edited by hand has the old one.
+fn same(a: Option<&Plan>, b: Option<&Plan>) -> bool {
+    let (a, b) = match (a, b) {
+        (Some(a), Some(b)) => (a, b),
+        (None, None) => return true,
+        (Some(_), None) | (None, Some(_)) => return false,
     };
-    blank(a) == blank(b)
+    let PolicyRef { name, uid, generation: _ } = &a.policy;
+    let Plan { hash, policy, mode, chrony, associations, tolerances, failover } = b;
+    (name, uid) == (&policy.name, &policy.uid)
+        && (&a.hash, &a.mode, &a.chrony) == (hash, mode, chrony)
+        && (&a.associations, &a.tolerances, &a.failover) == (associations, tolerances, failover)
 }
 
 /// The request in the annotation `<verb>/<id>`; none if there is none, and the text if it is not of that form. Checked

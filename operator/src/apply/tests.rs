@@ -2,7 +2,7 @@
 
 use super::*;
 use meantime_core::tolerances::Preset;
-use meantime_crds::nodetime::{ChronyText, PlanTolerances, PolicyRef};
+use meantime_crds::nodetime::{ChronyText, PlanTolerances};
 use rstest::rstest;
 
 fn plan(hash: &str, generation: i64) -> Plan {
@@ -26,11 +26,11 @@ fn standing(desired: Desired, hash: &str) -> Standing {
 }
 
 fn decide(wanted: &Wanted, standing: Option<&Standing>, retirement: &Retirement) -> SpecChange {
-    spec_change(wanted, standing, None, None, "node-uid", retirement)
+    spec_change(wanted, standing.map(AsItIs::from), None, None, "node-uid", retirement)
 }
 
 fn active(hash: &str, generation: i64) -> Wanted {
-    Wanted::Active(Box::new(plan(hash, generation)))
+    Wanted::Active(Arc::new(plan(hash, generation)))
 }
 
 #[test]
@@ -134,8 +134,9 @@ fn other_peers_are_written_beside_the_plan_and_the_same_are_not(#[case] wanted: 
     let (before, after) = (peers(&["n2", "n3"]), peers(&["n2", "n4"]));
     let mut standing = standing(Desired::Active, "aa");
     standing.spec.peers = Some(before.clone());
-    let change =
-        |peers| spec_change(wanted, Some(&standing), None, peers, "node-uid", &Retirement::default());
+    let change = |peers| {
+        spec_change(wanted, Some((&standing).into()), None, peers, "node-uid", &Retirement::default())
+    };
     assert_eq!(change(Some(&before)), SpecChange::Nothing);
     let SpecChange::Apply(written) = change(Some(&after)) else { panic!("not written") };
     assert_eq!((written.peers.as_ref(), &written.plan), (Some(&after), &standing.spec.plan));

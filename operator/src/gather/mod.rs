@@ -1,7 +1,7 @@
 //! What the operator knows: seven watches, each into its own store.
 //!
 //! **In.** TimeSource, TimeSyncPolicy, NodeTime, Node, the agents' pods, the stop mark and TimeIncidents, from the API server.
-//! **Out.** [`World`]: all of it at one moment, as plain data, and [`World::snapshot`] for the planner.
+//! **Out.** [`World`]: all of it at one moment, as plain data, and [`World::declared`] and [`World::facts`] for the planner.
 //! **Must never** hand out a world before every store has synced (absent is not empty), or let one undecodable object
 //! disturb the others: it is set aside as [`Broken`], by name.
 

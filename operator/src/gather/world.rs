@@ -114,8 +114,9 @@ impl World {
         }
     }
 
-    /// What the planner looks at. An object that core's types can't hold is set aside like one that can't be decoded.
-    pub fn snapshot(&self) -> Snapshot {
+    /// What the planner looks at but for the nodes. An object that core's types can't hold is set aside like one that
+    /// can't be decoded.
+    pub fn declared(&self) -> Snapshot {
         let mut snapshot = Snapshot::default();
         let mut aside = |kind, name: &str, why: String| {
             snapshot.undecodable.push(Undecodable { kind, name: name.to_owned(), why });
@@ -145,11 +146,11 @@ impl World {
         }
         snapshot.sources = sources;
         snapshot.policies = policies;
-        snapshot.nodes = self.nodes.iter().map(|(name, node)| self.facts(name, node)).collect();
         snapshot
     }
 
-    fn facts(&self, name: &str, node: &Node) -> NodeFacts {
+    /// What the planner looks at of one node.
+    pub fn facts(&self, name: &str, node: &Node) -> NodeFacts {
         let node_time = self.node_time(name);
         let plan = node_time
             .filter(|node_time| node_time.spec.desired == Desired::Active)

@@ -7,16 +7,16 @@
 use super::findings::{Findings, refine};
 use super::requests::Requests;
 use super::rest::Rest;
-use super::texts::Texts;
 use crate::apply::expect::Expected;
 use crate::apply::write::Write;
-use crate::apply::{RETIRE_PATIENCE, Retirement, SpecChange, Standing, Wanted, answer, spec_change};
+use crate::apply::{AsItIs, RETIRE_PATIENCE, Retirement, SpecChange, Standing, Wanted, answer, spec_change};
 use crate::conditions::{self, Change, HEARTBEAT, NodeCondition, Wish, heartbeat_phase};
 use crate::events::switches::SwitchNews;
 use crate::events::{Loudness, Note, Regarding, of_node};
 use crate::fleet;
 use crate::gather::{BrokenKind, World, standing, standing_of, told};
 use crate::incidents::{self, Incidents};
+use crate::planned;
 use crate::policy_metrics::PolicyFacts;
 use crate::silence::{Limits, Tracker};
 use crate::status::{broken, policy, source};
@@ -30,7 +30,6 @@ use meantime_core::incident::severity::Severity;
 use meantime_core::peers;
 use meantime_core::plan::{self, NodeOutcome, PolicyReport, SourceReport};
 use meantime_core::units::Nanos;
-use meantime_core::validate;
 use meantime_crds::nodetime::{Desired, PlanPeer};
 use meantime_crds::{NodeTime, TimeSourceStatus, TimeSyncPolicyStatus};
 use std::collections::{BTreeMap, BTreeSet};
@@ -121,6 +120,7 @@ pub struct Memory {
     rest: Rest,
     spreads: spread::Holds,
     fleet: fleet::Known,
+    planned: planned::Known,
     /// The agents' port for each other.
     pub peer_port: u16,
 }
@@ -145,6 +145,7 @@ impl Memory {
             rest: Rest::default(),
             spreads: spread::Holds::default(),
             fleet: fleet::Known::default(),
+            planned: planned::Known::default(),
             peer_port: peers::PORT,
         }
     }
@@ -158,22 +159,24 @@ impl Memory {
             self.told_broken.clear();
             self.requests = Requests::default();
         }
-        let snapshot = world.snapshot();
-        let valid = validate::validate(&snapshot);
-        let plan = plan::plan(&valid);
+        let mut plans = std::mem::take(&mut self.planned);
+        let planned = plans.look(world, self.peer_port);
+        let plan = &planned.plan;
         let mut known = std::mem::take(&mut self.fleet);
         let fleet = known.look(world, &self.tracker, now);
         self.findings.look(fleet, seat.in_contact);
         decision.findings = self.findings.counts();
-        let mut texts = Texts::default();
         for (name, outcome) in &plan.nodes {
-            let peers = plan.peers.get(name).map(|peers| self.plan_peers(peers));
-            let wish = (outcome, peers.as_deref());
-            self.node(world, name, wish, &mut texts, (now, wall), &mut decision);
+            let wanted = match outcome {
+                NodeOutcome::Planned(plan) => Wanted::Active(planned.text(plan)),
+                NodeOutcome::Kept { .. } | NodeOutcome::Stalled { .. } => Wanted::AsItIs,
+                NodeOutcome::Unselected => Wanted::Nothing,
+            };
+            self.node(world, name, (&wanted, planned.peers(name)), (now, wall), &mut decision);
         }
         self.look_at_sources(world, &plan.sources, (now, wall), &mut decision);
-        self.look_at_policies(world, &plan, fleet, (now, wall), &mut decision);
-        self.fleet = known;
+        self.look_at_policies(world, plan, fleet, (now, wall), &mut decision);
+        (self.fleet, self.planned) = (known, plans);
         self.look_at_incidents(world, seat, (now, wall), &mut decision);
         self.look_at_broken(world, wall, &mut decision);
         self.forget(world, now);
@@ -195,21 +198,11 @@ impl Memory {
         decision
     }
 
-    fn plan_peers(&self, peers: &[plan::Peer]) -> Vec<PlanPeer> {
-        let one = |peer: &plan::Peer| PlanPeer {
-            node: peer.node.clone(),
-            address: peer.address.to_string(),
-            port: i32::from(self.peer_port),
-        };
-        peers.iter().map(one).collect()
-    }
-
     fn node(
         &mut self,
         world: &World,
         name: &str,
-        (outcome, peers): (&NodeOutcome, Option<&[PlanPeer]>),
-        texts: &mut Texts,
+        (wanted, peers): (&Wanted, Option<&[PlanPeer]>),
         (now, wall): (BootTime, Timestamp),
         decision: &mut Decision,
     ) {
@@ -222,15 +215,10 @@ impl Memory {
             return;
         }
         let node_time = world.node_time(name);
-        let wanted = match outcome {
-            NodeOutcome::Planned(plan) => Wanted::Active(Box::new(texts.of(plan))),
-            NodeOutcome::Kept { .. } | NodeOutcome::Stalled { .. } => Wanted::AsItIs,
-            NodeOutcome::Unselected => Wanted::Nothing,
-        };
         let retirement = self.retirement(name, node_time, now);
         let version = node_time.and_then(|node_time| node_time.metadata.resource_version.as_deref());
         let pending = self.specs.pending(name, version, now).cloned();
-        let standing_spec = pending.or_else(|| node_time.map(Standing::of));
+        let standing_spec = pending.as_ref().map(AsItIs::from).or_else(|| node_time.map(AsItIs::from));
         let (asked, misasked) = node_time.map_or((None, None), |node_time| self.requests.look(node_time));
         decision.notes.extend(misasked);
         if let Some((node_time, status)) = node_time.and_then(|one| Some((one, one.status.as_ref()?))) {
@@ -239,12 +227,11 @@ impl Memory {
             let policy = policy_regarding(node_time);
             decision.notes.extend(self.switches.look(&uid, &status.switches, &regarding, policy.as_ref()));
         }
-        let change =
-            spec_change(&wanted, standing_spec.as_ref(), asked.as_ref(), peers, &node_uid, &retirement);
+        let change = spec_change(wanted, standing_spec, asked.as_ref(), peers, &node_uid, &retirement);
 
         let retired = matches!(&standing_spec, Some(standing) if standing.spec.desired == Desired::Retired);
         let silence = self.tracker.silent(name).filter(|_| node_time.is_some());
-        let wish = match (&change, node_time, &wanted) {
+        let wish = match (&change, node_time, wanted) {
             (SpecChange::Remove { .. }, _, _) | (_, None, Wanted::Nothing | Wanted::AsItIs) => Wish::Remove,
             (_, None, Wanted::Active(_)) => Wish::Keep,
             (_, Some(_), _) if retired => Wish::Keep,

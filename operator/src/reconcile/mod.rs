@@ -7,7 +7,6 @@ pub mod decide;
 pub mod findings;
 mod requests;
 mod rest;
-mod texts;
 
 use crate::apply::write::{Outcome, Writer};
 use crate::clock;

@@ -110,7 +110,7 @@ pub fn run(nodes: usize, (ticks, busy): (u32, u32), seed: u64, jump: Jump) -> Ra
         }
         if now.is_multiple_of(DAY_OF_LINES) && now > 0 {
             println!(
-                "day {} after {:.0} s: {} passes, {} incidents, {} findings, {written:?} statuses",
+                "day {} after {:.0} s: {} passes, {} incidents, {} findings, {written:?} statuses; false {lies:?}; in doubt {accusers:?}",
                 now / calendar::DAY,
                 began.elapsed().as_secs_f64(),
                 desk.passes,

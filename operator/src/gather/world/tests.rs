@@ -35,7 +35,7 @@ fn what_core_can_not_hold_is_set_aside_by_name() {
         generation: 1,
         why: "spec.priority is a list".into(),
     });
-    let snapshot = world.snapshot();
+    let snapshot = world.declared();
     assert_eq!(snapshot.sources, []);
     let aside: Vec<_> = snapshot.undecodable.iter().map(|aside| (aside.kind, aside.name.as_str())).collect();
     assert_eq!(aside, [(ObjectKind::TimeSource, "both"), (ObjectKind::TimeSyncPolicy, "junk")]);
@@ -135,7 +135,7 @@ fn a_nodes_agent_is_asked_at_its_first_internal_ip_and_kubelets_heartbeat_wakes_
     let mut world = World::default();
     world.nodes.insert("n1".into(), Arc::new(first.clone()));
     world.nodes.insert("n2".into(), Arc::new(read(json!([]), "2026-11-21T23:25:00Z")));
-    let found: Vec<_> = world.snapshot().nodes.iter().map(|node| node.address).collect();
+    let found: Vec<_> = world.nodes.iter().map(|(name, node)| world.facts(name, node).address).collect();
     assert_eq!(found, [Some("10.0.0.2".parse().unwrap()), None]);
     assert!(crate::gather::same_node(&first, &read(addresses, "2026-11-21T23:30:00Z")));
     let moved = json!([{"type": "InternalIP", "address": "10.0.0.3"}]);
