@@ -257,10 +257,16 @@ impl Baselines {
             [self.baseline.as_mut().map(|kept| &mut kept.point), self.origin.as_mut(), self.last.as_mut()];
         for point in kept.into_iter().flatten() {
             point.reference = point.reference + by;
-            // The hardware clock follows when the kernel sets it.
+            // Of one moment, and with no memory of a leap second: it would be wrong once the kernel sets the hardware clock.
             point.hardware = None;
         }
-        self.hardware.forget();
+        self.hardware.shift(by);
+    }
+
+    /// CLOCK_REALTIME made a leap second of `by` at that moment.
+    pub fn clock_leapt(&mut self, by: Nanos, at: RawTime) {
+        self.shift(by);
+        self.hardware.expect_leap(by, at);
     }
 
     /// CLOCK_REALTIME went `by` beyond the oscillator since the last look, faster than chronyd moves it: somebody

@@ -31,6 +31,9 @@ const UPDATES: u32 = 8;
 /// One that could not be read for so many updates is not there any more. On a busy machine a reading may come too late and
 /// count for nothing: that is no reason to forget it.
 const GONE: u32 = 16;
+/// The kernel sets it every eleven minutes while chronyd is synchronised; one that was not set by then is not set for the leap
+/// second.
+const FOLLOWS: Nanos = Nanos::from_secs(3_600);
 
 /// Between which limits a rate is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,6 +163,8 @@ pub struct Hardware {
     ticked: Option<RawTime>,
     /// How it went from one to the next.
     rate: Rate,
+    /// This machine's clock was stepped by so much at that moment for a leap second, and this one was not set since.
+    leapt: Option<(Nanos, RawTime)>,
     /// The first look of the contradiction, how far it had jumped before that, and what was seen since.
     from: Option<(RawTime, Nanos)>,
     since: Option<Group>,
@@ -179,6 +184,7 @@ impl Hardware {
         self.missed = 0;
         let (first, tick) = (self.new.is_none(), self.fresh(clocks));
         for seen in readings(rtc, tick, reference, clocks.raw) {
+            self.follow_leap(seen);
             self.new = Some(Group::with(self.new, seen, self.rate));
         }
         let before = self.waiting.map(|group| group.window).or(self.still).filter(|_| first);
@@ -243,6 +249,9 @@ impl Hardware {
         let since = self.since?;
         let still = still.aged(since.window.at, self.rate);
         let moved = Interval { low: since.window.low - still.high, high: since.window.high - still.low };
+        if self.may_have_followed(moved, gap, clocks.raw) {
+            return None;
+        }
         // It went there and came back, or went since: it was set, to this machine's clock as a rule, which had stood still.
         let astray = (jumped - moved.reach()).max(Nanos::ZERO) + since.jumped;
         (astray.times(2) < gap.abs())
@@ -257,9 +266,34 @@ impl Hardware {
         }
     }
 
-    /// A leap second: it has not made it yet, and will when the kernel sets it.
-    pub fn forget(&mut self) {
-        *self = Self::default();
+    /// This machine's clock was stepped by that for a leap second: the kernel will set this one too, minutes later.
+    pub fn expect_leap(&mut self, by: Nanos, at: RawTime) {
+        self.leapt = Some((by, at));
+    }
+
+    /// Whether it would bear the contradiction out if it was set for the leap second meanwhile, and does not as it stands.
+    fn may_have_followed(&self, moved: Interval, gap: Nanos, now: RawTime) -> bool {
+        let Some((by, _)) = self.leapt.filter(|(_, at)| now - *at < FOLLOWS) else { return false };
+        let near = Interval::around(gap, Nanos(gap.abs().0 / 4));
+        let set = Interval { low: moved.low - by, high: moved.high - by };
+        !moved.overlaps(near) && set.overlaps(near)
+    }
+
+    /// Takes the leap second for what it is: not somebody's setting, and no machine that stood still. An inserted one (there
+    /// was no other yet) goes the other way than a pause.
+    fn follow_leap(&mut self, seen: Window) {
+        let Some((by, at)) = self.leapt else { return };
+        let known = self.new.or(self.waiting).map(|group| group.window).or(self.still);
+        let Some(known) = known.filter(|_| seen.at - at < FOLLOWS) else {
+            self.leapt = None;
+            return;
+        };
+        let set = Window { low: known.low + by, high: known.high + by, ..known };
+        let (gap, left) = (known.gap(seen, self.rate), set.gap(seen, self.rate));
+        if left.times(4) < gap {
+            self.shift(-by);
+            self.leapt = None;
+        }
     }
 }
 

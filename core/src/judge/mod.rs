@@ -43,7 +43,7 @@ mod table;
 pub(crate) mod tests;
 mod view;
 
-use crate::clocks::{BootTime, ClockReading};
+use crate::clocks::{BootTime, ClockReading, RawTime};
 use crate::conditions::{Conditions, Judgement, Reason, Status};
 use crate::observation::{Answer, Observation};
 use crate::snapshot::NodePlan;
@@ -118,7 +118,7 @@ pub fn judge(state: &JudgeState, observation: &Observation, plan: &NodePlan) -> 
         next.residual_known = false;
     }
     if let Some(by) = next.clocks.and_then(|before| next.leap.pass(&before, clocks)) {
-        next.leap_by(by);
+        next.leap_by(by, clocks.raw);
     }
     if let Some(cause) = next.clocks.and_then(|before| disruption::between(&before, clocks)) {
         next.disrupt(cause, clocks.boot);
@@ -165,11 +165,11 @@ impl JudgeState {
     }
 
     /// This clock was stepped for a leap second: whatever is kept of it goes with it.
-    fn leap_by(&mut self, by: Nanos) {
+    fn leap_by(&mut self, by: Nanos, at: RawTime) {
         if let Some(before) = &mut self.clocks {
             before.wall = before.wall + by;
         }
-        self.baselines.shift(by);
+        self.baselines.clock_leapt(by, at);
     }
 
     fn pace(&self) -> Pace {

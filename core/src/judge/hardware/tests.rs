@@ -13,6 +13,8 @@ struct Machine {
     raw: i64,
     stood: i64,
     set: i64,
+    /// By a leap second the reference is so far ahead of the oscillator.
+    leapt: i64,
     /// Somebody watches it tick, within a millisecond.
     watched: bool,
     /// ppb by which its crystal is fast.
@@ -27,6 +29,7 @@ impl Default for Machine {
             raw: 0,
             stood: 0,
             set: 0,
+            leapt: 0,
             watched: false,
             crystal: 0,
             every: 8_130 * MS,
@@ -48,18 +51,27 @@ impl Machine {
         let (wall, boot, raw) = (WallTime(self.raw), BootTime(self.raw), RawTime(self.raw));
         ClockReading { wall, boot, raw, rtc: Some(WallTime(second)), tick }
     }
+    fn reference(&self) -> WallTime {
+        WallTime(self.raw + self.leapt)
+    }
+    /// A second is inserted.
+    fn leaps(&mut self) {
+        self.leapt -= SECOND;
+        self.hardware.shift(Nanos(-SECOND));
+        self.hardware.expect_leap(Nanos(-SECOND), RawTime(self.raw));
+    }
     fn calm(&mut self, looks: u32) {
         for _ in 0..looks {
             // Until chronyd knows, the reference is as far behind as this machine.
             let clocks = self.look();
-            self.hardware.calm(&clocks, WallTime(self.raw), true);
+            self.hardware.calm(&clocks, self.reference(), true);
         }
     }
     fn asked(&mut self, looks: u32, gap: i64) -> Option<Interval> {
         let mut moved = None;
         for _ in 0..looks {
             let clocks = self.look();
-            moved = match self.hardware.moved(&clocks, WallTime(self.raw), Nanos(gap), None) {
+            moved = match self.hardware.moved(&clocks, self.reference(), Nanos(gap), None) {
                 Witness::Moved(moved) => Some(moved),
                 Witness::Silent => None,
                 Witness::Absent => panic!("it is there"),
@@ -220,4 +232,37 @@ fn one_that_is_not_read_once_is_there() {
     let gone = unread(&mut machine);
     let witness = machine.hardware.moved(&gone, WallTime(machine.raw), Nanos(300 * MS), None);
     assert_eq!(witness, Witness::Absent);
+}
+
+/// A leap second steps the reference, and minutes later the kernel sets the hardware clock: neither is a setting by
+/// somebody, and a machine that stands still soon after is told as at any other time.
+#[rstest]
+fn a_leap_second_is_followed(#[values(true, false)] watched: bool, #[values(0, 3, 9, 20, 40)] after: u32) {
+    for set in [0, 2, 10] {
+        let mut machine = Machine { watched, ..Machine::default() };
+        machine.calm(64);
+        machine.leaps();
+        machine.calm(set);
+        machine.set = -SECOND;
+        machine.calm(after);
+        machine.stood = 400 * MS;
+        let Some(moved) = machine.asked(12, 400 * MS) else {
+            assert!(after == 0 || !watched && after < 40, "set {set} and asked {after} looks later: silent");
+            continue;
+        };
+        let near = Interval::around(Nanos(400 * MS), Nanos(if watched { 30 } else { 1_000 } * MS));
+        assert!(moved.low >= near.low && moved.high <= near.high, "set {set}, asked {after}: {moved:?}");
+    }
+}
+
+/// One that nobody sets goes on as it did.
+#[test]
+fn a_leap_second_need_not_be_followed() {
+    let mut machine = Machine { watched: true, ..Machine::default() };
+    machine.calm(64);
+    machine.leaps();
+    machine.calm(10);
+    machine.stood = 400 * MS;
+    let moved = machine.asked(3, 400 * MS).unwrap();
+    assert!(moved.low >= Nanos(380 * MS) && moved.high <= Nanos(420 * MS), "{moved:?}");
 }
