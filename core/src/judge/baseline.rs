@@ -200,7 +200,7 @@ impl Baselines {
     /// Takes in one good answer.
     pub fn look(&mut self, look: &Look, rate: Ppb) -> Outcome {
         let reference = look.clocks.wall - look.residual;
-        let hardware = Window::read(&look.clocks, reference);
+        let hardware = Window::read(&look.clocks, reference).filter(|_| !self.hardware.awaits_leap());
         let point = Point { reference, raw: look.clocks.raw, hardware, width: look.width };
         self.last = Some(point);
         let updated = self.seen != Some(look.stamp);
@@ -228,6 +228,8 @@ impl Baselines {
             } else if let Some(by) = look.leap.filter(|by| is_between(gap, *by, limit)) {
                 if (gap - by).abs() <= limit {
                     self.shift(by);
+                    // Whether the hardware clock follows, and which way, hangs on what chronyd does to this one now.
+                    self.hardware.forget();
                     self.fits(look);
                     outcome = Outcome::Leapt;
                 } else {

@@ -31,8 +31,8 @@ const UPDATES: u32 = 8;
 /// One that could not be read for so many updates is not there any more. On a busy machine a reading may come too late and
 /// count for nothing: that is no reason to forget it.
 const GONE: u32 = 16;
-/// The kernel sets it every eleven minutes while chronyd is synchronised; one that was not set by then is not set for the leap
-/// second.
+/// The kernel sets it every eleven minutes while chronyd is synchronised. One that is set later (after a holdover) has jumped,
+/// and tells nothing for a while.
 const FOLLOWS: Nanos = Nanos::from_secs(3_600);
 
 /// Between which limits a rate is.
@@ -184,7 +184,9 @@ impl Hardware {
         self.missed = 0;
         let (first, tick) = (self.new.is_none(), self.fresh(clocks));
         for seen in readings(rtc, tick, reference, clocks.raw) {
-            self.follow_leap(seen);
+            if !self.follow_leap(seen) {
+                continue;
+            }
             self.new = Some(Group::with(self.new, seen, self.rate));
         }
         let before = self.waiting.map(|group| group.window).or(self.still).filter(|_| first);
@@ -266,9 +268,25 @@ impl Hardware {
         }
     }
 
-    /// This machine's clock was stepped by that for a leap second: the kernel will set this one too, minutes later.
+    /// This machine's clock was stepped by that for a leap second: the kernel will set this one too, minutes later. An inserted
+    /// one goes the other way than a pause, so that neither is taken for the other. A deleted one would not (there never was
+    /// one): then it is not believed until it is known anew.
     pub fn expect_leap(&mut self, by: Nanos, at: RawTime) {
+        if by > Nanos::ZERO {
+            self.forget();
+            return;
+        }
         self.leapt = Some((by, at));
+    }
+
+    /// It was read while nobody knew on which side of its leap second it is.
+    pub fn awaits_leap(&self) -> bool {
+        self.leapt.is_some()
+    }
+
+    /// Nothing is known of it.
+    pub fn forget(&mut self) {
+        *self = Self::default();
     }
 
     /// Whether it would bear the contradiction out if it was set for the leap second meanwhile, and does not as it stands.
@@ -279,21 +297,22 @@ impl Hardware {
         !moved.overlaps(near) && set.overlaps(near)
     }
 
-    /// Takes the leap second for what it is: not somebody's setting, and no machine that stood still. An inserted one (there
-    /// was no other yet) goes the other way than a pause.
-    fn follow_leap(&mut self, seen: Window) {
-        let Some((by, at)) = self.leapt else { return };
-        let known = self.new.or(self.waiting).map(|group| group.window).or(self.still);
-        let Some(known) = known.filter(|_| seen.at - at < FOLLOWS) else {
-            self.leapt = None;
-            return;
-        };
+    /// Takes the leap second for what it is: not somebody's setting, and no machine that stood still. False = this reading
+    /// may be of either side of it, for whole seconds are wide: it is not taken in.
+    fn follow_leap(&mut self, seen: Window) -> bool {
+        self.leapt = self.leapt.filter(|(_, at)| seen.at - *at < FOLLOWS);
+        let Some((by, _)) = self.leapt else { return true };
+        let groups = [self.new, self.waiting].into_iter().flatten().map(|group| group.window);
+        let aged = groups.chain(self.still).map(|window| window.aged(seen.at, self.rate));
+        let Some(known) = aged.min_by_key(|window| window.high - window.low) else { return true };
         let set = Window { low: known.low + by, high: known.high + by, ..known };
         let (gap, left) = (known.gap(seen, self.rate), set.gap(seen, self.rate));
-        if left.times(4) < gap {
+        if gap.times(2) > by.abs() && left.times(4) < gap {
             self.shift(-by);
             self.leapt = None;
+            return true;
         }
+        gap == Nanos::ZERO || left > Nanos::ZERO
     }
 }
 

@@ -38,20 +38,20 @@ pub struct Standing {
 
 /// One NodeTime as it stands: in the cache, or just written.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AsItIs<'s> {
+pub struct InForce<'s> {
     /// The spec.
     pub spec: &'s NodeTimeSpec,
     /// Uid of the Node that owns it.
     pub owner: Option<&'s str>,
 }
 
-impl<'s> From<&'s Standing> for AsItIs<'s> {
+impl<'s> From<&'s Standing> for InForce<'s> {
     fn from(standing: &'s Standing) -> Self {
         Self { spec: &standing.spec, owner: standing.owner.as_deref() }
     }
 }
 
-impl<'s> From<&'s NodeTime> for AsItIs<'s> {
+impl<'s> From<&'s NodeTime> for InForce<'s> {
     fn from(node_time: &'s NodeTime) -> Self {
         let owner = node_time.metadata.owner_references.iter().flatten().find(|owner| owner.kind == "Node");
         Self { spec: &node_time.spec, owner: owner.map(|owner| owner.uid.as_str()) }
@@ -93,18 +93,19 @@ pub enum SpecChange {
 /// ownerReference must point.
 pub fn spec_change(
     wanted: &Wanted,
-    standing: Option<AsItIs<'_>>,
+    standing: Option<InForce<'_>>,
     request: Option<&Request>,
     peers: Option<&[PlanPeer]>,
     node_uid: &str,
     retirement: &Retirement,
 ) -> SpecChange {
     let active = |plan: Option<&Plan>| {
-        let there = standing.is_some_and(|AsItIs { spec, owner }| {
-            spec.desired == Desired::Active
-                && same(spec.plan.as_ref(), plan)
-                && spec.request.as_ref() == request
-                && spec.peers.as_deref() == peers
+        let there = standing.is_some_and(|InForce { spec, owner }| {
+            let NodeTimeSpec { desired, plan: stands, request: asked, peers: known } = spec;
+            *desired == Desired::Active
+                && same(stands.as_ref(), plan)
+                && asked.as_ref() == request
+                && known.as_deref() == peers
                 && owner == Some(node_uid)
         });
         if there {

@@ -26,7 +26,7 @@ fn standing(desired: Desired, hash: &str) -> Standing {
 }
 
 fn decide(wanted: &Wanted, standing: Option<&Standing>, retirement: &Retirement) -> SpecChange {
-    spec_change(wanted, standing.map(AsItIs::from), None, None, "node-uid", retirement)
+    spec_change(wanted, standing.map(InForce::from), None, None, "node-uid", retirement)
 }
 
 fn active(hash: &str, generation: i64) -> Wanted {

@@ -143,6 +143,27 @@ fn node_time_gone(world: &mut World) {
     world.node_times.remove("n2");
 }
 
+fn node_time_unreadable(world: &mut World) {
+    world.node_times.remove("n2");
+    world.broken.push(Broken {
+        kind: BrokenKind::NodeTime,
+        name: "n2".to_owned(),
+        uid: "u".to_owned(),
+        generation: 2,
+        why: "junk".to_owned(),
+    });
+}
+
+fn retired(world: &mut World) {
+    edit(world, "n2", |node_time| node_time.spec.desired = nodetime::Desired::Retired);
+}
+
+fn made_anew(world: &mut World) {
+    let mut node = (*world.nodes["n2"]).clone();
+    node.metadata.uid = Some("another".to_owned());
+    world.nodes.insert("n2".to_owned(), Arc::new(node));
+}
+
 #[rstest]
 #[case::says_more(says_more, false)]
 #[case::is_written_to(is_written_to, false)]
@@ -158,6 +179,9 @@ fn node_time_gone(world: &mut World) {
 #[case::edited_by_hand(edited_by_hand, true)]
 #[case::another_chronyd(another_chronyd, true)]
 #[case::node_time_gone(node_time_gone, true)]
+#[case::node_time_unreadable(node_time_unreadable, true)]
+#[case::retired(retired, true)]
+#[case::made_anew(made_anew, true)]
 fn what_is_kept_is_what_would_be_made_anew(#[case] change: fn(&mut World), #[case] counts: bool) {
     let mut world = world();
     let mut known = Known::default();

@@ -9,7 +9,7 @@ use super::requests::Requests;
 use super::rest::Rest;
 use crate::apply::expect::Expected;
 use crate::apply::write::Write;
-use crate::apply::{AsItIs, RETIRE_PATIENCE, Retirement, SpecChange, Standing, Wanted, answer, spec_change};
+use crate::apply::{InForce, RETIRE_PATIENCE, Retirement, SpecChange, Standing, Wanted, answer, spec_change};
 use crate::conditions::{self, Change, HEARTBEAT, NodeCondition, Wish, heartbeat_phase};
 use crate::events::switches::SwitchNews;
 use crate::events::{Loudness, Note, Regarding, of_node};
@@ -218,7 +218,7 @@ impl Memory {
         let retirement = self.retirement(name, node_time, now);
         let version = node_time.and_then(|node_time| node_time.metadata.resource_version.as_deref());
         let pending = self.specs.pending(name, version, now).cloned();
-        let standing_spec = pending.as_ref().map(AsItIs::from).or_else(|| node_time.map(AsItIs::from));
+        let standing_spec = pending.as_ref().map(InForce::from).or_else(|| node_time.map(InForce::from));
         let (asked, misasked) = node_time.map_or((None, None), |node_time| self.requests.look(node_time));
         decision.notes.extend(misasked);
         if let Some((node_time, status)) = node_time.and_then(|one| Some((one, one.status.as_ref()?))) {

@@ -237,21 +237,68 @@ fn one_that_is_not_read_once_is_there() {
 /// A leap second steps the reference, and minutes later the kernel sets the hardware clock: neither is a setting by
 /// somebody, and a machine that stands still soon after is told as at any other time.
 #[rstest]
-fn a_leap_second_is_followed(#[values(true, false)] watched: bool, #[values(0, 3, 9, 20, 40)] after: u32) {
-    for set in [0, 2, 10] {
+fn a_leap_second_is_followed(
+    #[values(0, 2, 10, 30)] set: u32,
+    #[values(0, 1, 3, 9, 20, 40)] after: u32,
+    #[values(0, 400)] stood: i64,
+) {
+    let mut machine = Machine { watched: true, ..Machine::default() };
+    machine.calm(64);
+    machine.leaps();
+    machine.calm(set);
+    machine.set = -SECOND;
+    machine.calm(after);
+    machine.stood = stood * MS;
+    let moved = machine.asked(12, 400 * MS);
+    if after == 0 {
+        // Set in the very look of the contradiction: it may be either.
+        assert!(moved.is_none_or(|moved| moved.high < Nanos::ZERO), "{moved:?}");
+        return;
+    }
+    let (moved, near) = (moved.unwrap(), Interval::around(Nanos(stood * MS), Nanos(30 * MS)));
+    assert!(moved.low >= near.low && moved.high <= near.high, "{moved:?}");
+}
+
+/// Of whole seconds it may be missed, and then it says nothing, or little; never that a machine stood still which did not.
+#[rstest]
+fn a_leap_second_in_whole_seconds_misleads_nobody(
+    #[values(0, 2, 10, 30)] set: u32,
+    #[values(1, 3, 9, 20, 40)] after: u32,
+    #[values(0, 400)] stood: i64,
+) {
+    let mut machine = well();
+    machine.leaps();
+    machine.calm(set);
+    machine.set = -SECOND;
+    machine.calm(after);
+    machine.stood = stood * MS;
+    let moved = machine.asked(12, 400 * MS);
+    let fits = |moved: Interval| moved.low <= Nanos(stood * MS) && moved.high >= Nanos(stood * MS);
+    // That the sources moved is as plain from a clock that went back.
+    let back = |moved: Interval| stood == 0 && moved.high < Nanos::ZERO;
+    assert!(moved.is_none_or(|moved| fits(moved) || back(moved)), "{moved:?}");
+    if after == 40 {
+        assert!(moved.is_some(), "it is known again");
+    }
+}
+
+/// While the leap second is waited for, a reference that goes ahead a little is not its coming.
+#[rstest]
+fn a_small_advance_of_the_reference_is_no_leap_second(
+    #[values(true, false)] watched: bool,
+    #[values(20, 60, 80, 300)] ahead: i64,
+) {
+    for calm in 1..20 {
         let mut machine = Machine { watched, ..Machine::default() };
         machine.calm(64);
         machine.leaps();
-        machine.calm(set);
-        machine.set = -SECOND;
-        machine.calm(after);
-        machine.stood = 400 * MS;
-        let Some(moved) = machine.asked(12, 400 * MS) else {
-            assert!(after == 0 || !watched && after < 40, "set {set} and asked {after} looks later: silent");
-            continue;
-        };
-        let near = Interval::around(Nanos(400 * MS), Nanos(if watched { 30 } else { 1_000 } * MS));
-        assert!(moved.low >= near.low && moved.high <= near.high, "set {set}, asked {after}: {moved:?}");
+        machine.calm(3);
+        machine.leapt += ahead * MS;
+        machine.calm(calm);
+        machine.leapt -= ahead * MS;
+        if let Some(moved) = machine.asked(12, SECOND) {
+            assert!(moved.low < Nanos(350 * MS), "after {calm}: {moved:?}");
+        }
     }
 }
 
