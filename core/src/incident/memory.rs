@@ -261,8 +261,14 @@ impl Memory {
         claim: &Claim,
         kept: &BTreeMap<String, Kept>,
     ) -> Change {
-        let taken =
-            |name: &str| kept.contains_key(name) || self.opening.values().any(|opening| opening == name);
+        if self.opening.get(family).is_some_and(|name| look.others.contains(name)) {
+            self.opening.remove(family);
+        }
+        let taken = |name: &str| {
+            kept.contains_key(name)
+                || look.others.contains(name)
+                || self.opening.values().any(|opening| opening == name)
+        };
         let fresh = name(&look.stamp, &claim.cause, taken);
         let name = self.opening.entry(family.clone()).or_insert(fresh).clone();
         Change::Create {

@@ -84,6 +84,7 @@ impl Scene {
             nodes: (1..=self.nodes)
                 .map(|number| (format!("n{number}"), Some(format!("z{}", number % 2))))
                 .collect(),
+            others: BTreeSet::new(),
         };
         let out = self.memory.look(&look, &self.kept);
         for change in &out.changes {

@@ -14,7 +14,7 @@ mod seen;
 use crate::apply::expect::Expected;
 use crate::apply::write::Write;
 use crate::events::Note;
-use crate::gather::World;
+use crate::gather::{BrokenKind, World};
 use crate::silence::Tracker;
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -88,6 +88,9 @@ impl Incidents {
         let Some(objects) = &world.incidents else { return Wanted::default() };
         let kept = self.kept(objects, now, wall);
         let fleet = seen::fleet(world, tracker);
+        let broken = world.broken.iter().filter(|broken| broken.kind == BrokenKind::TimeIncident);
+        let names = objects.keys().chain(broken.map(|broken| &broken.name));
+        let others = names.filter(|name| !kept.contains_key(*name)).cloned().collect();
         let look = Look {
             now,
             wall: WallTime(wall.as_second().saturating_mul(1_000_000_000)),
@@ -98,6 +101,7 @@ impl Incidents {
             switches: fleet.switches,
             unknown: fleet.unknown,
             nodes: fleet.nodes,
+            others,
         };
         let outcome = self.machine.look(&look, &kept);
         let mut wanted = Wanted { next: outcome.next, counts: outcome.counts, ..Wanted::default() };

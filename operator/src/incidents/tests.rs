@@ -136,6 +136,7 @@ fn what_another_version_says_is_left_alone() {
         for second in [500, 620, 740] {
             let wanted = look(&mut incidents, &world, stands, second);
             assert!(wanted.writes.iter().all(|(write, _, _)| write.key().1 != name), "{:?}", wanted.writes);
+            assert_eq!(wanted.writes.is_empty(), stands.is_empty(), "what stands has a record of ours");
         }
     }
 }
