@@ -19,7 +19,7 @@ demo: ## the main job on a real kind cluster: trouble of ten kinds, each told tr
 	tests/demo/run
 
 .PHONY: test
-test: ## every layer below, in order; ends with a list of layers and their times
+test: ## every layer below (kind beside those that leave it room); ends with a list of layers and their times
 	tests/run-layers $(LAYERS)
 
 .PHONY: test-lint test-unit test-fleet test-wire test-api test-agent test-vm test-chart test-kind
