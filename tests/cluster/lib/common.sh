@@ -122,21 +122,39 @@ apt_lists() {
   touch "$stamp"
 }
 
-# apt_install PACKAGE...: installs those which are missing, and says so first.
-apt_install() {
-  local package missing=()
+# not_installed PACKAGE...: those of them that are missing.
+not_installed() {
+  local package
   for package in "$@"; do
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
   done
+}
+
+# A daemon that a package starts must not keep our locks.
+without_locks() {
+  drop_all_locks
+  "$@"
+}
+
+# apt_install PACKAGE...: installs those which are missing, and says so first. One at a time: dpkg refuses a second one at
+# once, and layers and test threads run side by side.
+apt_install() {
+  local missing
+  mapfile -t missing < <(not_installed "$@")
   [ "${#missing[@]}" -gt 0 ] || return 0
   if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then
     die "these packages are missing and only root on Debian can have them installed here: ${missing[*]}" \
       "install them (or their like), then run the same command again"
   fi
-  apt_lists
-  say "installing Debian packages: ${missing[*]}"
-  heartbeat "apt-get install (some seconds to a minute)" \
-    apt-get install -y -qq --no-install-recommends "${missing[@]}"
+  lock apt
+  mapfile -t missing < <(not_installed "$@")
+  if [ "${#missing[@]}" -gt 0 ]; then
+    apt_lists
+    say "installing Debian packages: ${missing[*]}"
+    heartbeat "apt-get install (some seconds to a minute)" without_locks \
+      apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=600 "${missing[@]}"
+  fi
+  unlock apt
 }
 
 # debian_mirror: the Debian archive that this machine's own apt uses. No address is written here.
@@ -146,7 +164,9 @@ debian_mirror() {
     return
   fi
   local uri
+  lock apt
   apt_lists
+  unlock apt
   # shellcheck disable=SC2016 # apt's own variables
   uri=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
     awk -F'|' '$1 == "Debian" && $2 == "Debian" {print $3; exit}')
