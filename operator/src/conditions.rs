@@ -112,6 +112,25 @@ pub fn wish(planned: bool, told: Option<&BTreeMap<NodeCondition, Told>>, silence
     }
 }
 
+/// What a node should show whose agent reports and gives no verdict: why its plan is not in force is all that is known.
+/// What stands on the Node is of a time before (an image whose chronyd can't be run comes with an update). `ready` is the
+/// NodeTime's condition `Ready`.
+pub fn wish_wordless(ready: Option<&Told>) -> Wish {
+    let Some(ready) = ready else {
+        return all_unknown("NotReported", "its agent reports, and says nothing of the clock");
+    };
+    let wish = all_unknown(&ready.reason, &ready.message);
+    let Wish::Set(mut all) = wish else { return wish };
+    if ready.reason == NO_DAEMON {
+        let down = Told { status: Status::True, ..ready.clone() };
+        all.insert(NodeCondition::Agents(ConditionKind::TimeDaemonDown), down);
+    }
+    Wish::Set(all)
+}
+
+/// The agents' word for a chronyd that can't be run at all.
+const NO_DAEMON: &str = "NoDaemon";
+
 /// What a node should show whose NodeTime is there and can't be decoded: what stands there may be long past.
 pub fn wish_undecodable(why: &str, standing: &BTreeMap<NodeCondition, Standing>) -> Wish {
     if standing.is_empty() {

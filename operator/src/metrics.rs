@@ -74,6 +74,8 @@ pub struct Metrics {
     pub silent: Gauge,
     /// Findings that stand, by word.
     pub findings: Family<FindingLabel, Gauge>,
+    /// Those of them that a policy acknowledges.
+    pub findings_acknowledged: Family<FindingLabel, Gauge>,
     /// TimeIncidents by severity and state.
     pub incidents: Family<IncidentLabel, Gauge>,
     /// What is counted of each policy.
@@ -116,6 +118,11 @@ impl Metrics {
         registry.register("nodes", "Nodes by status of TimeSynchronized", self.nodes.clone());
         registry.register("silent_agents", "Agents that have fallen silent", self.silent.clone());
         registry.register("findings", "What all nodes together prove, by word", self.findings.clone());
+        registry.register(
+            "findings_acknowledged",
+            "Those of the findings that a policy acknowledges, by word",
+            self.findings_acknowledged.clone(),
+        );
         registry.register("incidents", "TimeIncidents by severity and state", self.incidents.clone());
         self.policies.register(&mut registry);
         let mut of_policies = Registry::with_prefix("meantime_policy");

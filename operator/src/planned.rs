@@ -1,6 +1,6 @@
-//! The plan for the whole cluster, kept from pass to pass: an object that is still the same one is not read again, and
-//! nothing is planned anew while all that a plan hangs on is equal. At rest a pass over a thousand nodes is spent on
-//! what agents say, not on plans that nobody has changed.
+//! The plan for the whole cluster, kept from pass to pass: a Node or NodeTime that is still the same one is not read
+//! again, and nothing is planned anew while all that a plan hangs on is equal (sources and policies are few, and read at
+//! each pass). At rest a pass over a thousand nodes is spent on what agents say, not on plans that nobody has changed.
 //!
 //! **In.** A [`World`]. **Out.** [`Planned`]. **Must never** give a plan of other facts than the world's: what is kept is
 //! compared by value, and only objects that are the very same ones in memory are taken for unchanged.
@@ -100,6 +100,7 @@ impl Known {
             self.port = Some(port);
             self.planned = Planned::of(plan::plan(&validate::validate(&self.snapshot)), port);
             self.made += 1;
+            self.share();
         }
         &self.planned
     }
@@ -109,6 +110,19 @@ impl Known {
         self.made
     }
 
+    /// The plan that a node has and the one that it gets are one text at rest, and one of many nodes: kept once.
+    fn share(&mut self) {
+        for facts in &mut self.snapshot.nodes {
+            let planned = self.planned.plan.nodes.get(&facts.name);
+            if let (Some(has), Some(plan::NodeOutcome::Planned(gets))) = (&mut facts.previous, planned)
+                && !Arc::ptr_eq(has, gets)
+                && has == gets
+            {
+                *has = gets.clone();
+            }
+        }
+    }
+
     /// Reads what has changed. True = any node's facts differ.
     fn look_at_nodes(&mut self, world: &World) -> bool {
         let facts = &mut self.snapshot.nodes;
@@ -116,8 +130,10 @@ impl Known {
             && facts.iter().zip(world.nodes.keys()).all(|(known, name)| known.name == *name);
         if !same_names {
             // rare: nodes come and go by the dozen a day, passes by the thousand
-            *facts = world.nodes.iter().map(|(name, node)| world.facts(name, node)).collect();
-            self.objects = world.nodes.iter().map(|(name, node)| objects(world, name, node)).collect();
+            facts.clear();
+            facts.extend(world.nodes.iter().map(|(name, node)| world.facts(name, node)));
+            self.objects.clear();
+            self.objects.extend(world.nodes.iter().map(|(name, node)| objects(world, name, node)));
             return true;
         }
         let mut changed = false;

@@ -1,8 +1,8 @@
-//! Which agents have fallen silent.
+//! Which agents have fallen silent, and which report and give no verdict.
 //!
 //! **In.** At each look: this machine's BOOTTIME, whether the operator itself is in contact with the API server
 //! (its Lease renewals succeed and its NodeTime watch is healthy), and per node the rising number that its agent
-//! last wrote. **Out.** Per node: silent or not, and why.
+//! last wrote. **Out.** Per node: silent or not, and why; whether a verdict has been missing for too long.
 //! **Must never** compare a timestamp that another machine wrote; call an agent silent for time during which the
 //! operator could not have heard it; or take silence back without a new word from the agent.
 
@@ -18,7 +18,8 @@ pub struct Limits {
     /// A word younger than this is fresh: one heartbeat of 5 min + 10 %. A pod that is not ready is silent as soon as
     /// its last word is no longer fresh, so that a rolling update of the agents changes no condition.
     pub fresh: Nanos,
-    /// An agent that has never said anything gets so long from the first sight of its NodeTime: as long as `Booting`.
+    /// An agent that has never said anything gets so long from the first sight of its NodeTime: as long as `Booting`. One
+    /// that reports and gives no verdict gets as long.
     pub never_heard: Nanos,
 }
 
@@ -50,6 +51,8 @@ pub struct Beat {
     pub rising: Option<Rising>,
     /// Its pod is there and ready.
     pub pod_ready: bool,
+    /// What it wrote has a verdict in it. An agent that can't apply its first plan, or whose chronyd can't be run, has none.
+    pub judged: bool,
     /// The Node's conditions say AgentSilent already. A new operator goes on from there.
     pub declared_silent: bool,
 }
@@ -87,6 +90,8 @@ struct Heard {
     /// When what it last wrote was first seen, or earlier; none = it stood there when this operator began.
     seen: Option<BootTime>,
     silent: Option<Silence>,
+    /// Since when what it wrote has had no verdict; none = it has one.
+    wordless: Option<BootTime>,
 }
 
 /// What was heard of all agents, and when by this machine's own clock.
@@ -125,6 +130,7 @@ impl Tracker {
                 since: now,
                 seen: None,
                 silent: beat.declared_silent.then_some(Silence::Inherited),
+                wordless: None,
             });
             if heard.rising != beat.rising {
                 heard.rising.clone_from(&beat.rising);
@@ -134,8 +140,12 @@ impl Tracker {
                 heard.seen = if in_contact && !regained { Some(now) } else { self.contact };
             }
             if regained || !in_contact {
-                heard.since = now;
+                (heard.since, heard.wordless) = (now, None);
             }
+            heard.wordless = match (&heard.rising, beat.judged) {
+                (Some(_), false) => heard.wordless.or(Some(now)),
+                (Some(_), true) | (None, _) => None,
+            };
             let age = now - heard.since;
             if heard.silent.is_none() && in_contact {
                 heard.silent = match (&heard.rising, beat.pod_ready) {
@@ -156,7 +166,13 @@ impl Tracker {
         self.heard.get(node).and_then(|heard| heard.silent)
     }
 
-    /// How many are.
+    /// Whether that agent has reported for [`Limits::never_heard`] without a verdict.
+    pub fn wordless(&self, node: &str, now: BootTime) -> bool {
+        let since = self.heard.get(node).and_then(|heard| heard.wordless);
+        self.in_contact && since.is_some_and(|since| now - since >= self.limits.never_heard)
+    }
+
+    /// How many are silent.
     pub fn silent_count(&self) -> usize {
         self.heard.values().filter(|heard| heard.silent.is_some()).count()
     }
@@ -174,6 +190,7 @@ impl Tracker {
     /// The earliest moment after `now` at which somebody may become silent if nothing is heard: when to look again.
     pub fn next_look(&self, now: BootTime) -> Option<BootTime> {
         let limits = &self.limits;
+        let verdicts = self.heard.values().filter_map(|heard| Some(heard.wordless? + limits.never_heard));
         self.heard
             .values()
             .filter(|heard| heard.silent.is_none())
@@ -181,6 +198,7 @@ impl Tracker {
                 None => [heard.since + limits.never_heard; 2],
                 Some(_) => [heard.since + limits.fresh, heard.since + limits.overdue],
             })
+            .chain(verdicts)
             .filter(|moment| *moment > now)
             .min()
     }

@@ -15,6 +15,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A breach that began longer before a finding has a story of its own. Proving a finding takes some polls of 64 s.
 const ADOPTED: Nanos = Nanos::from_secs(15 * 60);
 
+/// The time between two attempts at an object that becomes somebody else's doubles this often: half an hour to 16 hours.
+const LOST: u32 = 5;
+/// A trouble that comes and goes does not begin to count anew within a day.
+const FORGOTTEN: Nanos = Nanos::from_secs(86_400);
+
 /// Moments of this operator. Lost with it; everything else is in the objects.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
@@ -31,6 +36,8 @@ pub struct Memory {
     pub(super) followed: BTreeMap<Family, BootTime>,
     /// Names of incidents that are being created.
     opening: BTreeMap<Family, String>,
+    /// Families whose new object was not ours to read once it was there: when that was last seen, and how often.
+    lost: BTreeMap<Family, (BootTime, u32)>,
     aged: Aged,
 }
 
@@ -67,6 +74,8 @@ pub struct Outcome {
     pub next: Option<BootTime>,
     /// Incidents by severity and state, as they are after the changes.
     pub counts: BTreeMap<(Severity, State), i64>,
+    /// Names that were to be ours and are somebody else's: said at the look that found it.
+    pub lost: Vec<String>,
 }
 
 impl Outcome {
@@ -118,6 +127,7 @@ impl Memory {
         let adopted = self.adopted(&sorted, &live, kept);
         let mut next: BTreeMap<String, (Record, Option<Told>)> = BTreeMap::new();
         self.opening.retain(|family, _| sorted.claims.contains_key(family));
+        self.lost.retain(|family, (at, _)| sorted.claims.contains_key(family) || look.now - *at < FORGOTTEN);
         let mut used: BTreeSet<&str> = BTreeSet::new();
         for (family, claim) in &sorted.claims {
             if let Some(name) = live.get(family).or_else(|| adopted.get(family)) {
@@ -129,7 +139,8 @@ impl Memory {
                 used.insert(name);
                 next.insert(name.to_owned(), self.begun(name, look, claim));
             } else {
-                out.changes.push(self.create(family, look, claim, kept));
+                let change = self.create(family, look, claim, kept, &mut out);
+                out.changes.extend(change);
             }
         }
         for (family, name) in live.iter().filter(|(_, name)| !used.contains(name.as_str())) {
@@ -260,9 +271,22 @@ impl Memory {
         look: &Look<'_>,
         claim: &Claim,
         kept: &BTreeMap<String, Kept>,
-    ) -> Change {
-        if self.opening.get(family).is_some_and(|name| look.others.contains(name)) {
+        out: &mut Outcome,
+    ) -> Option<Change> {
+        if let Some(name) = self.opening.get(family).filter(|name| look.others.contains(*name)) {
+            out.lost.push(name.clone());
             self.opening.remove(family);
+            let (at, times) = self.lost.entry(family.clone()).or_insert((look.now, 0));
+            (*at, *times) = (look.now, times.saturating_add(1));
+        }
+        // Once it is chance. What makes every object of ours somebody else's, as a webhook can, must not make us fill the
+        // cluster with them.
+        if let Some((at, times)) = self.lost.get(family).filter(|(_, times)| *times > 1) {
+            let patience = self.figures.reopen.times(1_i64 << (times - 2).min(LOST));
+            if look.now - *at < patience {
+                out.again(*at + patience, look.now);
+                return None;
+            }
         }
         let taken = |name: &str| {
             kept.contains_key(name)
@@ -271,11 +295,11 @@ impl Memory {
         };
         let fresh = name(&look.stamp, &claim.cause, taken);
         let name = self.opening.entry(family.clone()).or_insert(fresh).clone();
-        Change::Create {
+        Some(Change::Create {
             name,
             word: claim.cause.word().to_owned(),
             severity: carry::severity_of(look, claim),
-        }
+        })
     }
 
     fn begun(&mut self, name: &str, look: &Look<'_>, claim: &Claim) -> (Record, Option<Told>) {

@@ -134,7 +134,8 @@ pub struct Look<'a> {
     pub unknown: BTreeSet<String>,
     /// All nodes that are looked after, with their zone.
     pub nodes: BTreeMap<String, Option<String>>,
-    /// Names of objects that are there and not ours to read: no new one can have them.
+    /// Names of objects that are there and not ours to go on with (another version's words, somebody else's label, or being
+    /// deleted): no new one can have them.
     pub others: BTreeSet<String>,
 }
 

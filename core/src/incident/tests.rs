@@ -42,6 +42,8 @@ struct Scene {
     unknown: BTreeSet<String>,
     in_contact: bool,
     nodes: usize,
+    /// What is created is somebody else's at once; their names.
+    stolen: Option<BTreeSet<String>>,
     /// The store shows what was written.
     next: Option<BootTime>,
 }
@@ -59,6 +61,7 @@ impl Scene {
             unknown: BTreeSet::new(),
             in_contact: true,
             nodes: 12,
+            stolen: None,
             next: None,
         }
     }
@@ -84,13 +87,17 @@ impl Scene {
             nodes: (1..=self.nodes)
                 .map(|number| (format!("n{number}"), Some(format!("z{}", number % 2))))
                 .collect(),
-            others: BTreeSet::new(),
+            others: self.stolen.clone().unwrap_or_default(),
         };
         let out = self.memory.look(&look, &self.kept);
         for change in &out.changes {
             self.writes += 1;
             match change.clone() {
                 Change::Create { name, .. } => {
+                    if let Some(stolen) = &mut self.stolen {
+                        assert!(stolen.insert(name), "a name twice");
+                        continue;
+                    }
                     let blank = Kept { record: None, generation: 1, age: Nanos::ZERO, acknowledged: None };
                     assert!(self.kept.insert(name, blank).is_none(), "a name twice");
                 }
@@ -393,6 +400,26 @@ fn what_an_operator_left_half_made_is_finished_or_taken_away() {
 }
 
 /// Two operators that both thought that they led, or somebody who copied one.
+/// A webhook that makes every object of ours somebody else's does not make us fill the cluster with them.
+#[test]
+fn what_becomes_somebody_elses_is_tried_again_ever_more_rarely() {
+    let mut scene = Scene::new();
+    scene.stolen = Some(BTreeSet::new());
+    scene.findings = vec![found(Kind::SourceDead, source("a"), 0, &["n1"])];
+    scene.run(10..=600);
+    assert_eq!(scene.stolen.as_ref().unwrap().len(), 2, "once it may be chance");
+    assert!(scene.next.is_some_and(|next| next > at(600)), "it is tried again: {:?}", scene.next);
+    for second in (600..86_400).step_by(10) {
+        scene.once(second);
+    }
+    let in_a_day = scene.stolen.take().unwrap().len();
+    assert!((5..=9).contains(&in_a_day), "{in_a_day}");
+    for second in (86_400..2 * 86_400).step_by(10) {
+        scene.once(second);
+    }
+    assert_eq!(scene.only().state, State::Open, "it is told once the webhook is gone");
+}
+
 #[test]
 fn of_two_for_one_cause_the_second_is_part_of_the_first() {
     let mut scene = Scene::new();

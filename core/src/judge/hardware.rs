@@ -74,7 +74,8 @@ pub struct Window {
 impl Window {
     /// Of one look, as well as it was read; none = there is none to read.
     pub fn read(clocks: &ClockReading, reference: WallTime) -> Option<Self> {
-        readings(clocks.rtc?, clocks.tick, reference, clocks.raw).last()
+        let [whole, ticked] = readings(clocks.rtc?, clocks.tick, reference, clocks.raw);
+        ticked.or(whole)
     }
     fn of(rtc: WallTime, reference: WallTime, at: RawTime) -> Self {
         let low = rtc - reference;
@@ -109,14 +110,9 @@ impl Window {
 }
 
 /// What one look read: the whole seconds, and a tick.
-fn readings(
-    rtc: WallTime,
-    tick: Option<Tick>,
-    reference: WallTime,
-    raw: RawTime,
-) -> impl Iterator<Item = Window> {
+fn readings(rtc: WallTime, tick: Option<Tick>, reference: WallTime, raw: RawTime) -> [Option<Window>; 2] {
     let ticked = tick.map(|tick| Window::ticked(tick, reference, raw));
-    std::iter::once(Window::of(rtc, reference, raw)).chain(ticked)
+    [Some(Window::of(rtc, reference, raw)), ticked]
 }
 
 /// Readings that were taken together.
@@ -183,7 +179,9 @@ impl Hardware {
         };
         self.missed = 0;
         let (first, tick) = (self.new.is_none(), self.fresh(clocks));
-        for seen in readings(rtc, tick, reference, clocks.raw) {
+        // The tick first: it is older, and may be of the time before a leap second that the whole seconds have followed.
+        let [whole, ticked] = readings(rtc, tick, reference, clocks.raw);
+        for seen in ticked.into_iter().chain(whole) {
             if !self.follow_leap(seen) {
                 continue;
             }
@@ -245,7 +243,7 @@ impl Hardware {
         let still = self.still.or(origin)?;
         // What it ticked before the first look may be of the time before this machine stood still.
         let tick = self.fresh(clocks).filter(|tick| tick.raw - tick.within > from);
-        for seen in readings(rtc, tick, expected, clocks.raw) {
+        for seen in readings(rtc, tick, expected, clocks.raw).into_iter().flatten() {
             self.since = Some(Group::with(self.since, seen, self.rate));
         }
         let since = self.since?;

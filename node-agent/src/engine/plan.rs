@@ -205,6 +205,10 @@ impl Engine {
     pub(super) async fn execute(&mut self, actions: Vec<Action>) {
         let judged = self.apply.judged();
         if self.plan != judged {
+            if judged.is_none() {
+                // Nobody looks any more, and an old verdict is none.
+                self.judged = None;
+            }
             self.plan = judged;
             self.next_units = crate::clock::boottime();
         }
@@ -227,6 +231,7 @@ impl Engine {
                         // What follows a failed write must not happen.
                         (self.apply, _) = machine::step(state, event, crate::clock::boottime());
                         self.plan = self.apply.judged();
+                        self.judged = self.judged.take().filter(|_| self.plan.is_some());
                         return;
                     }
                 }

@@ -10,7 +10,7 @@ pub(crate) mod testing;
 pub mod watch;
 mod world;
 
-pub use world::{Broken, BrokenKind, World, heartbeat, standing, standing_of, told};
+pub use world::{Broken, BrokenKind, World, heartbeat, readiness, standing, standing_of, told};
 
 use crate::metrics::Metrics;
 use crate::wake::Wake;

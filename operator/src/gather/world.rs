@@ -181,6 +181,7 @@ impl World {
                     object_uid: node_time.metadata.uid.clone().unwrap_or_default(),
                     rising: node_time.status.as_ref().and_then(heartbeat),
                     pod_ready: self.ready_agents.contains(name),
+                    judged: node_time.status.as_ref().is_some_and(|status| told(status).is_some()),
                     declared_silent: synchronized
                         .is_some_and(|told| told.reason.as_deref() == Some(Reason::AgentSilent.as_str())),
                 };
@@ -224,19 +225,23 @@ fn ours(node: &Node, kind: NodeCondition) -> Option<&k8s_openapi::api::core::v1:
 
 /// What an agent told of its node; none = no verdict yet.
 pub fn told(status: &NodeTimeStatus) -> Option<BTreeMap<ConditionKind, Told>> {
-    let told: BTreeMap<_, _> = ConditionKind::ALL
-        .into_iter()
-        .filter_map(|kind| {
-            let condition = status.conditions.iter().find(|condition| condition.type_ == kind.name())?;
-            let told = Told {
-                status: parse(&condition.status),
-                reason: condition.reason.clone(),
-                message: condition.message.clone(),
-            };
-            Some((kind, told))
-        })
-        .collect();
+    let told: BTreeMap<_, _> =
+        ConditionKind::ALL.into_iter().filter_map(|kind| Some((kind, word(status, kind.name())?))).collect();
     (!told.is_empty()).then_some(told)
+}
+
+/// What it told of its plan.
+pub fn readiness(status: &NodeTimeStatus) -> Option<Told> {
+    word(status, "Ready")
+}
+
+fn word(status: &NodeTimeStatus, kind: &str) -> Option<Told> {
+    let condition = status.conditions.iter().find(|condition| condition.type_ == kind)?;
+    Some(Told {
+        status: parse(&condition.status),
+        reason: condition.reason.clone(),
+        message: condition.message.clone(),
+    })
 }
 
 #[cfg(test)]

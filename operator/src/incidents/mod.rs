@@ -104,6 +104,12 @@ impl Incidents {
             others,
         };
         let outcome = self.machine.look(&look, &kept);
+        for name in outcome.lost {
+            tracing::warn!(
+                incident = name,
+                "this TimeIncident was created and is not ours to go on with; does an admission webhook change its label {LABEL_MANAGED_BY}?"
+            );
+        }
         let mut wanted = Wanted { next: outcome.next, counts: outcome.counts, ..Wanted::default() };
         for change in outcome.changes {
             match change {

@@ -207,3 +207,16 @@ fn another_port_of_the_agents_is_told() {
     assert_eq!(known.look(&world, PORT).peers("n1").unwrap()[0].port, 9925);
     assert_eq!(known.look(&world, 9926).peers("n1").unwrap()[0].port, 9926);
 }
+
+/// The plan that a node has and the one that it gets are the same object in memory, and one of many nodes.
+#[test]
+fn equal_plans_are_kept_once() {
+    let (world, mut known) = (world(), Known::default());
+    known.look(&world, PORT);
+    let has: Vec<_> = known.snapshot.nodes.iter().map(|facts| facts.previous.clone().unwrap()).collect();
+    for (facts, has) in known.snapshot.nodes.iter().zip(&has) {
+        assert!(Arc::ptr_eq(has, known.planned.plan.nodes[&facts.name].plan().unwrap()), "{}", facts.name);
+    }
+    known.look(&world, PORT);
+    assert_eq!(known.made(), 1, "and that is no reason to plan anew");
+}

@@ -1,7 +1,7 @@
 //! One pass, without any I/O: from a [`World`] to the writes that bring the cluster to it.
 //!
-//! The memory between passes is small and can be lost at any time: what was heard of agents, what was told of
-//! sources, what was written and is not yet seen, what failed and rests. A follower decides like a leader (its memory
+//! The memory between passes can be lost at any time: what was heard of agents, what was told of sources, what was
+//! written and is not yet seen, what failed and rests, and the plan with what it was made of. A follower decides like a leader (its memory
 //! stays warm); only the loop knows who sends.
 
 use super::findings::{Findings, refine};
@@ -14,7 +14,7 @@ use crate::conditions::{self, Change, HEARTBEAT, NodeCondition, Wish, heartbeat_
 use crate::events::switches::SwitchNews;
 use crate::events::{Loudness, Note, Regarding, of_node};
 use crate::fleet;
-use crate::gather::{BrokenKind, World, standing, standing_of, told};
+use crate::gather::{BrokenKind, World, readiness, standing, standing_of, told};
 use crate::incidents::{self, Incidents};
 use crate::planned;
 use crate::policy_metrics::PolicyFacts;
@@ -73,6 +73,8 @@ pub struct Decision {
     pub synchronized: BTreeMap<&'static str, i64>,
     /// Standing findings by word, for the metrics.
     pub findings: BTreeMap<&'static str, i64>,
+    /// Those of them that a policy acknowledges; a word without one is not in it.
+    pub acknowledged: BTreeMap<&'static str, i64>,
     /// Incidents by severity and state, for the metrics.
     pub incidents: BTreeMap<(Severity, State), i64>,
     /// What there is to count of each policy.
@@ -177,6 +179,8 @@ impl Memory {
         self.look_at_sources(world, &plan.sources, (now, wall), &mut decision);
         self.look_at_policies(world, plan, fleet, (now, wall), &mut decision);
         (self.fleet, self.planned) = (known, plans);
+        let acknowledged = decision.policies.iter().flat_map(|policy| &policy.acknowledged);
+        decision.acknowledged = self.findings.acknowledged(&acknowledged.cloned().collect());
         self.look_at_incidents(world, seat, (now, wall), &mut decision);
         self.look_at_broken(world, wall, &mut decision);
         self.forget(world, now);
@@ -239,8 +243,13 @@ impl Memory {
                 let faulty = standing_of(node, NodeCondition::ClockFaulty).map(|standing| standing.told);
                 let report = node_time.status.as_ref().and_then(told);
                 let report = report.map(|told| refine(&self.findings, name, &told, faulty.as_ref()));
-                let planned = node_time.spec.plan.is_some();
-                if planned { conditions::wish(true, report.as_ref(), silence) } else { Wish::Keep }
+                match (&report, silence) {
+                    _ if node_time.spec.plan.is_none() => Wish::Keep,
+                    (None, None) if self.tracker.wordless(name, now) => {
+                        conditions::wish_wordless(node_time.status.as_ref().and_then(readiness).as_ref())
+                    }
+                    _ => conditions::wish(true, report.as_ref(), silence),
+                }
             }
         };
         let clear = self.conditions(world, name, &wish, node_time, (now, wall), decision);

@@ -86,6 +86,26 @@ impl Findings {
         counts
     }
 
+    /// Standing findings of which (word, subject) is among those, by word. A source as one way out sees it goes by the source's
+    /// name, what has no name by `Cluster`.
+    pub fn acknowledged(&self, known: &BTreeSet<(String, String)>) -> BTreeMap<&'static str, i64> {
+        let mut counts = BTreeMap::new();
+        for one in &self.standing {
+            let subject = match &one.subject {
+                Subject::Source(name)
+                | Subject::SourceFrom { source: name, .. }
+                | Subject::Node(name)
+                | Subject::Zone(name)
+                | Subject::Egress(name) => name,
+                Subject::Cluster => "Cluster",
+            };
+            if known.contains(&(one.kind.word().to_owned(), subject.to_owned())) {
+                *counts.entry(one.kind.word()).or_default() += 1;
+            }
+        }
+        counts
+    }
+
     /// What is found of one source.
     pub fn of_source(&self, name: &str) -> Found<'_> {
         let of =

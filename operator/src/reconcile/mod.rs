@@ -186,6 +186,8 @@ impl Reconciler {
         }
         for (finding, count) in &decision.findings {
             metrics.findings.get_or_create(&FindingLabel { finding }).set(*count);
+            let known = decision.acknowledged.get(finding).copied().unwrap_or(0);
+            metrics.findings_acknowledged.get_or_create(&FindingLabel { finding }).set(known);
         }
         for severity in Severity::ALL {
             for state in State::ALL {

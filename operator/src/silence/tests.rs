@@ -10,7 +10,7 @@ fn at(seconds: i64) -> BootTime {
 
 fn beat(sequence: Option<i64>, pod_ready: bool) -> BTreeMap<String, Beat> {
     let rising = sequence.map(|sequence| Rising { boot_id: "boot-a".into(), sequence });
-    let beat = Beat { object_uid: "uid-1".into(), rising, pod_ready, declared_silent: false };
+    let beat = Beat { object_uid: "uid-1".into(), rising, pod_ready, judged: true, declared_silent: false };
     BTreeMap::from([("n1".to_owned(), beat)])
 }
 
@@ -150,4 +150,30 @@ fn what_was_written_in_a_gap_may_be_as_old_as_the_gap() {
     tracker.gap();
     tracker.look(at(500), true, &beat(Some(9), true));
     assert_eq!(tracker.seen("n1"), Some(at(120)));
+}
+
+#[test]
+fn an_agent_that_reports_and_never_judges_is_wordless_after_two_minutes_in_contact() {
+    let mut tracker = Tracker::new(Limits::default());
+    let wordless = |sequence| {
+        let mut beats = beat(Some(sequence), true);
+        beats.values_mut().for_each(|beat| beat.judged = false);
+        beats
+    };
+    for second in 0..120 {
+        tracker.look(at(second), true, &wordless(second));
+        assert!(!tracker.wordless("n1", at(second)), "after {second} s");
+    }
+    assert_eq!(tracker.next_look(at(119)), Some(at(120)));
+    tracker.look(at(120), true, &wordless(120));
+    assert!(tracker.wordless("n1", at(120)));
+    assert_eq!(tracker.silent("n1"), None, "it does report");
+    tracker.look(at(130), false, &wordless(120));
+    assert!(!tracker.wordless("n1", at(130)), "it may have judged, and nobody heard");
+    tracker.look(at(400), true, &wordless(121));
+    assert!(!tracker.wordless("n1", at(400)), "counted anew");
+    tracker.look(at(520), true, &wordless(122));
+    assert!(tracker.wordless("n1", at(520)));
+    tracker.look(at(521), true, &beat(Some(123), true));
+    assert!(!tracker.wordless("n1", at(521)));
 }

@@ -35,6 +35,30 @@ fn stopped_it_is_told_and_continued_it_is_forgiven() {
     assert_eq!(node.chronyd(), pid, "it was not killed");
 }
 
+/// An image whose chronyd can't be run comes with an update: what the agent before it judged is no verdict any more.
+#[test]
+fn one_that_can_not_be_run_is_told_and_no_old_verdict_stays() {
+    let mut node = Node::new(4);
+    node.up();
+    node.end_agent(Signal::TERM);
+    let (program, kept) = (node.path("chronyd"), node.path("chronyd.kept"));
+    fs::rename(&program, &kept).unwrap();
+    node.start();
+    let is_ready = |status: &meantime_crds::NodeTimeStatus| {
+        let ready = status.conditions.iter().find(|c| c.type_ == "Ready");
+        ready.map(|ready| (ready.status.clone(), ready.reason.clone())).unwrap_or_default()
+    };
+    let status =
+        node.wait("the word for it", |status| is_ready(status) == ("False".into(), "NoDaemon".into()));
+    for kind in ["TimeSynchronized", "TimeOffsetHigh", "TimeSourcesLow", "TimePartitioned", "TimeDaemonDown"]
+    {
+        assert_eq!(condition(&status, kind), "", "{kind} is of the agent before");
+    }
+    assert!(status.offset_nanoseconds.is_none(), "{:?}", status.offset_nanoseconds);
+    fs::rename(&kept, &program).unwrap();
+    node.wait_applied("it can be run again");
+}
+
 #[test]
 fn a_stale_pid_file_does_not_block_it() {
     let mut node = Node::new(4);

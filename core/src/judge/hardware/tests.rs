@@ -259,6 +259,28 @@ fn a_leap_second_is_followed(
     assert!(moved.low >= near.low && moved.high <= near.high, "{moved:?}");
 }
 
+/// The last tick may be of the time before it was set, and what is read now of the time after.
+#[rstest]
+fn a_leap_second_between_the_last_tick_and_the_look_is_followed(
+    #[values(0, 250, 500, 750)] phase: i64,
+    #[values(1, 3, 9, 20)] after: u32,
+    #[values(0, 400)] stood: i64,
+) {
+    let mut machine = Machine { watched: true, ..Machine::default() };
+    machine.calm(64);
+    machine.leaps();
+    machine.calm(2);
+    machine.raw += phase * MS;
+    let mut clocks = machine.look();
+    machine.set = -SECOND;
+    clocks.rtc = clocks.rtc.map(|rtc| WallTime(rtc.0 - SECOND));
+    machine.hardware.calm(&clocks, machine.reference(), true);
+    machine.calm(after);
+    machine.stood = stood * MS;
+    let (moved, near) = (machine.asked(12, 400 * MS), Interval::around(Nanos(stood * MS), Nanos(30 * MS)));
+    assert!(moved.is_some_and(|moved| moved.low >= near.low && moved.high <= near.high), "{moved:?}");
+}
+
 /// Of whole seconds it may be missed, and then it says nothing, or little; never that a machine stood still which did not.
 #[rstest]
 fn a_leap_second_in_whole_seconds_misleads_nobody(

@@ -4,6 +4,7 @@ use super::*;
 use crate::gather::Broken;
 use kube::core::DeserializeGuard;
 use meantime_crds::{NodeTimeSpec, TimeSource, TimeSyncPolicy};
+use rstest::rstest;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -332,6 +333,47 @@ fn a_silent_agent_makes_its_node_unknown_with_one_event() {
     assert_eq!(job.notes.len(), 1);
     assert_eq!(job.notes[0].reason, "AgentSilent");
     assert_eq!(decision.synchronized.get("Unknown"), Some(&1));
+}
+
+/// The agent reports, and its chronyd can't be run: what stands on the Node is of the agent before.
+#[rstest]
+#[case("NoDaemon", "chronyd cannot be run; exec format error", "True")]
+#[case("Refused", "chronyd -p refuses it", "Unknown")]
+fn an_agent_without_a_verdict_makes_its_node_unknown(
+    #[case] reason: &str,
+    #[case] message: &str,
+    #[case] down: &str,
+) {
+    let (mut memory, mut world) = at_rest();
+    let spec = world.node_time("n1").unwrap().spec.clone();
+    let mut told = None;
+    for second in (10..=260).step_by(10) {
+        report(&mut world, "n2", second, ("True", "InTolerance"), &json!({}));
+        let status = json!({
+            "bootID": "boot", "sequence": 10 + second,
+            "conditions": [{"type": "Ready", "status": "False", "reason": reason, "message": message,
+                            "lastTransitionTime": "2026-11-21T23:25:00Z"}],
+        });
+        store(&mut world, "n1", "uid-n1", &spec, Some(status));
+        let decision = memory.decide(&world, LEADING, at(second), wall());
+        if let Some(job) = decision.jobs.iter().find(|job| job.write.key() == ("node-conditions", "n1")) {
+            told = Some(second);
+            let Write::Conditions { conditions, .. } = &job.write else { panic!("{:?}", job.write) };
+            assert_eq!(conditions.len(), 6);
+            for (kind, told, _) in conditions {
+                let wanted = if kind.name() == "TimeDaemonDown" { down } else { "Unknown" };
+                assert_eq!((told.status.as_str(), told.reason.as_str()), (wanted, reason), "{kind:?}");
+                assert!(told.message.contains(message), "{}", told.message);
+            }
+            finish(&mut memory, &mut world, decision, at(second));
+            break;
+        }
+        finish(&mut memory, &mut world, decision, at(second));
+    }
+    assert_eq!(told, Some(130), "two minutes after the first report without a verdict");
+    report(&mut world, "n1", 999, ("True", "InTolerance"), &json!({}));
+    let decision = memory.decide(&world, LEADING, at(270), wall());
+    assert!(targets(&decision).contains(&"node-conditions n1".to_owned()), "{:?}", targets(&decision));
 }
 
 #[test]

@@ -64,3 +64,17 @@ fn the_fleet_says_what_cuts_a_node_off() {
     let dead = with(Kind::SourceDead, Subject::Source("s".into()), &["n1"]);
     assert_eq!(reason(&dead, "n1", &cut), "AsTold");
 }
+
+#[test]
+fn what_is_acknowledged_is_counted_by_word_and_subject() {
+    let known = |pairs: &[(&str, &str)]| -> BTreeSet<(String, String)> {
+        pairs.iter().map(|(word, subject)| ((*word).to_owned(), (*subject).to_owned())).collect()
+    };
+    let from = Subject::SourceFrom { source: "s".into(), egress: "e".into() };
+    let found = with(Kind::SourceUnreachableFromEgress, from, &["n1"]);
+    let counts = found.acknowledged(&known(&[("SourceUnreachableFromEgress", "s"), ("SourceDead", "s")]));
+    assert_eq!(counts, BTreeMap::from([("SourceUnreachableFromEgress", 1)]));
+    assert!(found.acknowledged(&known(&[("SourceUnreachableFromEgress", "t")])).is_empty());
+    let groups = with(Kind::MixedTimescales, Subject::Cluster, &[]);
+    assert_eq!(groups.acknowledged(&known(&[("MixedTimescales", "Cluster")])).len(), 1);
+}
