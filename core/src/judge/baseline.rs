@@ -200,7 +200,8 @@ impl Baselines {
     /// Takes in one good answer.
     pub fn look(&mut self, look: &Look, rate: Ppb) -> Outcome {
         let reference = look.clocks.wall - look.residual;
-        let hardware = Window::read(&look.clocks, reference).filter(|_| !self.hardware.awaits_leap());
+        let before = self.last.map(|last| last.raw);
+        let hardware = Window::read(&look.clocks, reference, before).filter(|_| !self.hardware.awaits_leap());
         let point = Point { reference, raw: look.clocks.raw, hardware, width: look.width };
         self.last = Some(point);
         let updated = self.seen != Some(look.stamp);

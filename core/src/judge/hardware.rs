@@ -72,9 +72,9 @@ pub struct Window {
 }
 
 impl Window {
-    /// Of one look, as well as it was read; none = there is none to read.
-    pub fn read(clocks: &ClockReading, reference: WallTime) -> Option<Self> {
-        let [whole, ticked] = readings(clocks.rtc?, clocks.tick, reference, clocks.raw);
+    /// Of one look, as well as it was read; none = there is none to read. `before` is the look before it.
+    pub fn read(clocks: &ClockReading, reference: WallTime, before: Option<RawTime>) -> Option<Self> {
+        let [whole, ticked] = readings(clocks.rtc?, ticked_since(clocks, before), reference, clocks.raw);
         ticked.or(whole)
     }
     fn of(rtc: WallTime, reference: WallTime, at: RawTime) -> Self {
@@ -107,6 +107,13 @@ impl Window {
         let (one, other) = (self.aged(at, rate), other.aged(at, rate));
         (one.low - other.high).max(other.low - one.high).max(Nanos::ZERO)
     }
+}
+
+/// A tick that was seen since the look before. An older one may be of the time before somebody set the clock: the kernel does
+/// so as soon as chronyd is synchronised for the first time, some seconds before there is a baseline (seen in a VM whose
+/// hardware clock began 0.95 s behind: a lie of 400 ms was taken for a pause).
+fn ticked_since(clocks: &ClockReading, before: Option<RawTime>) -> Option<Tick> {
+    clocks.tick.filter(|tick| before.is_some_and(|before| tick.raw > before))
 }
 
 /// What one look read: the whole seconds, and a tick.
@@ -155,8 +162,9 @@ pub struct Hardware {
     updates: u32,
     /// Updates since it was last read.
     missed: u32,
-    /// The last tick that was taken in: once, or it would go on saying what was true before this machine stood still.
-    ticked: Option<RawTime>,
+    /// The last look that read it. What it ticked before that is not taken in any more, or it would go on saying what was true
+    /// before this machine stood still, or before somebody set the clock.
+    looked: Option<RawTime>,
     /// How it went from one to the next.
     rate: Rate,
     /// This machine's clock was stepped by so much at that moment for a leap second, and this one was not set since.
@@ -221,9 +229,7 @@ impl Hardware {
     }
 
     fn fresh(&mut self, clocks: &ClockReading) -> Option<Tick> {
-        let tick = clocks.tick.filter(|tick| self.ticked != Some(tick.raw))?;
-        self.ticked = Some(tick.raw);
-        Some(tick)
+        ticked_since(clocks, self.looked.replace(clocks.raw))
     }
 
     fn went(

@@ -157,7 +157,9 @@ fn an_agent_that_reports_and_never_judges_is_wordless_after_two_minutes_in_conta
     let mut tracker = Tracker::new(Limits::default());
     let wordless = |sequence| {
         let mut beats = beat(Some(sequence), true);
-        beats.values_mut().for_each(|beat| beat.judged = false);
+        for beat in beats.values_mut() {
+            beat.judged = false;
+        }
         beats
     };
     for second in 0..120 {

@@ -94,7 +94,7 @@ fn whole(rtc: Option<i64>, raw: i64) -> ClockReading {
 
 #[test]
 fn one_pair_of_readings_is_wrong_by_up_to_a_second() {
-    let origin = Window::read(&whole(Some(0), 0), WallTime(300 * MS));
+    let origin = Window::read(&whole(Some(0), 0), WallTime(300 * MS), None);
     let asked =
         |rtc, origin| Hardware::default().moved(&whole(rtc, 0), WallTime(8_500 * MS), Nanos(SECOND), origin);
     let moved = Interval { low: Nanos(750 * MS), high: Nanos(2_850 * MS) };
@@ -279,6 +279,41 @@ fn a_leap_second_between_the_last_tick_and_the_look_is_followed(
     machine.stood = stood * MS;
     let (moved, near) = (machine.asked(12, 400 * MS), Interval::around(Nanos(stood * MS), Nanos(30 * MS)));
     assert!(moved.is_some_and(|moved| moved.low >= near.low && moved.high <= near.high), "{moved:?}");
+}
+
+/// As soon as chronyd is synchronised the kernel sets it, which had been behind; the last tick that was seen is older, and so is
+/// no evidence: a lie that comes soon is told.
+#[rstest]
+fn a_tick_from_before_it_was_set_excuses_nothing(
+    #[values(50, 400, 950)] behind: i64,
+    #[values(0, 1, 7, 8, 15, 16, 17, 40)] calm: u32,
+    #[values(60, 400, 1_300)] lie: i64,
+) {
+    let mut machine =
+        Machine { watched: true, every: 530 * MS, set: -behind * MS, raw: 7_000 * MS, ..Machine::default() };
+    let stale = machine.look().tick;
+    machine.set = 0;
+    machine.watched = false;
+    let mut before = RawTime(machine.raw);
+    let mut origin = None;
+    // Eight updates make a baseline.
+    for _ in 0..8 {
+        let clocks = ClockReading { tick: stale, ..machine.look() };
+        origin = Window::read(&clocks, machine.reference(), Some(before));
+        before = clocks.raw;
+    }
+    for _ in 0..calm {
+        let clocks = ClockReading { tick: stale, ..machine.look() };
+        machine.hardware.calm(&clocks, machine.reference(), true);
+    }
+    for _ in 0..12 {
+        let clocks = ClockReading { tick: stale, ..machine.look() };
+        if let Witness::Moved(moved) =
+            machine.hardware.moved(&clocks, machine.reference(), Nanos(lie * MS), origin)
+        {
+            assert!(moved.low <= Nanos::ZERO && moved.high >= Nanos::ZERO, "{moved:?}");
+        }
+    }
 }
 
 /// Of whole seconds it may be missed, and then it says nothing, or little; never that a machine stood still which did not.
