@@ -81,7 +81,7 @@ pub struct RetireArgs {
     /// Wait until every agent has acknowledged or has been silent for two minutes.
     #[arg(long)]
     pub wait: bool,
-    /// Exit with an error if one node could not be restored.
+    /// Exit with an error if one node could not be restored, and leave its NodeTime: run it again to go on from there.
     #[arg(long)]
     pub strict: bool,
 }

@@ -67,7 +67,9 @@ async fn run_command(args: RunArgs) -> Result<ExitCode, Box<dyn Error>> {
 async fn retire_command(args: RetireArgs) -> Result<ExitCode, Box<dyn Error>> {
     let identity = args.place.identity();
     let client = kube::Client::try_default().await?;
-    let config = retire::Config::new(args.place.namespace, identity, args.place.deployment, args.wait);
+    let place = args.place;
+    let mut config = retire::Config::new(place.namespace, identity, place.deployment, args.wait);
+    config.strict = args.strict;
     let report = retire::retire(client, config).await?;
     if !report.asked.is_empty() {
         println!(

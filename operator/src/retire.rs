@@ -3,8 +3,9 @@
 //! 1. The stop mark is written: every operator stops planning and writing and gives up the Lease.
 //! 2. This process takes the Lease, so that it is the only writer.
 //! 3. Every NodeTime is asked to retire. An agent that acknowledges has restored its host; one that is not heard for two
-//!    minutes is left as 'not restored' (it restores the host by itself when it runs again and finds the mark).
-//! 4. Conditions, NodeTimes and the Lease are removed.
+//!    minutes is left as 'not restored': nothing of ours tells it to stop, should it run again.
+//! 4. Conditions, NodeTimes and the Lease are removed. `--strict`: not those of a node that was not restored, so that the
+//!    next attempt, and a person, still see what is to be done.
 //!
 //! **The mark at the end.** It is owned by the operator's Deployment, so it goes when the release goes, and not a moment
 //! earlier: as long as an operator could run, it is told to stand still. Without a Deployment there is no operator to
@@ -36,7 +37,7 @@ use meantime_core::units::Nanos;
 use meantime_crds::NodeTime;
 use meantime_crds::nodetime::Desired;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -56,6 +57,8 @@ pub struct Config {
     pub deployment: String,
     /// Wait for the agents.
     pub wait: bool,
+    /// What could not be restored keeps its NodeTime and conditions.
+    pub strict: bool,
     /// The election's spans.
     pub timing: Timing,
     /// How long an agent may be silent; [`RETIRE_PATIENCE`] but in tests.
@@ -65,7 +68,15 @@ pub struct Config {
 impl Config {
     /// With the protocol's own spans.
     pub fn new(namespace: String, identity: String, deployment: String, wait: bool) -> Self {
-        Self { namespace, identity, deployment, wait, timing: Timing::default(), patience: RETIRE_PATIENCE }
+        Self {
+            namespace,
+            identity,
+            deployment,
+            wait,
+            strict: false,
+            timing: Timing::default(),
+            patience: RETIRE_PATIENCE,
+        }
     }
 }
 
@@ -205,8 +216,10 @@ async fn alone(
     let nodes: Api<PartialObjectMeta<Node>> = Api::all(client.clone());
     let mut report = Report::default();
     let mut waiting: BTreeMap<String, Waiting> = BTreeMap::new();
+    let mut kept: BTreeSet<String> = BTreeSet::new();
     loop {
-        let all = node_times.list(&ListParams::default()).await.map_err(api("listing NodeTimes"))?;
+        let mut all = node_times.list(&ListParams::default()).await.map_err(api("listing NodeTimes"))?;
+        all.items.retain(|one| !kept.contains(&one.name_any()));
         if all.items.is_empty() {
             break;
         }
@@ -218,6 +231,11 @@ async fn alone(
             match waiting.look(&guarded, config.patience, now) {
                 Step::Ask => jobs.push(Write::Retire { name }),
                 Step::Wait => {}
+                Step::Leave { restored: false, message } if config.strict => {
+                    println!("{name}: not restored, and left as it is (--strict): {message}");
+                    kept.insert(name.clone());
+                    report.not_restored.push((name, message));
+                }
                 Step::Leave { restored, message } => {
                     leave(&nodes, &recorder, &writer, &name, restored, &message).await?;
                     let uid = guarded.meta().uid.clone().unwrap_or_default();
@@ -238,7 +256,7 @@ async fn alone(
         }
         tokio::time::sleep(LOOK).await;
     }
-    sweep(client, &writer).await?;
+    sweep(client, &writer, &kept).await?;
     report.restored.sort();
     report.restored.dedup();
     report.not_restored.sort();
@@ -303,30 +321,35 @@ async fn leave(
     let node = nodes.get_metadata_opt(name).await.map_err(api("reading a Node"))?;
     let Some(uid) = node.and_then(|node| node.metadata.uid) else { return Ok(()) };
     sent(writer.send(&Write::ClearConditions { node: name.to_owned(), uid: uid.clone() }).await)?;
-    if !restored {
-        recorder
-            .send(Note {
-                regarding: Regarding { api_version: "v1", kind: "Node", name: name.to_owned(), uid },
-                related: None,
-                loudness: Loudness::Warning,
-                reason: "TimeNotRestored".to_owned(),
-                message: format!("Meantime was removed without this node being restored: {message}"),
-                once: None,
-            })
-            .await;
-    }
+    let (loudness, reason, message) = if restored {
+        (Loudness::Normal, "TimeRetired", format!("Meantime has left this node: {message}"))
+    } else {
+        let message = format!("Meantime was removed without this node being restored: {message}");
+        (Loudness::Warning, "TimeNotRestored", message)
+    };
+    recorder
+        .send(Note {
+            regarding: Regarding { api_version: "v1", kind: "Node", name: name.to_owned(), uid },
+            related: None,
+            loudness,
+            reason: reason.to_owned(),
+            message,
+            once: None,
+        })
+        .await;
     Ok(())
 }
 
 /// Conditions on Nodes without a NodeTime: none should be left, whatever was interrupted when.
-async fn sweep(client: Client, writer: &Writer) -> Result<(), RetireError> {
+async fn sweep(client: Client, writer: &Writer, kept: &BTreeSet<String>) -> Result<(), RetireError> {
     let nodes: Api<Node> = Api::all(client);
     let all = nodes.list(&ListParams::default()).await.map_err(api("listing Nodes"))?;
     let jobs = all.items.into_iter().filter_map(|node| {
         let ours =
             node.status.as_ref()?.conditions.as_ref()?.iter().any(|c| c.type_.starts_with(CONDITION_DOMAIN));
         let uid = node.metadata.uid.clone()?;
-        ours.then(|| Write::ClearConditions { node: node.name_any(), uid })
+        (ours && !kept.contains(&node.name_any()))
+            .then(|| Write::ClearConditions { node: node.name_any(), uid })
     });
     send_all(writer, jobs.collect()).await
 }

@@ -145,7 +145,7 @@ fn retire(standing: &NodeTimeSpec, retirement: &Retirement) -> SpecChange {
         (Desired::Retired, None, Some(unheard)) if unheard >= RETIRE_PATIENCE => SpecChange::Remove {
             restored: false,
             message:
-                "its agent has been silent for two minutes; when it runs again it restores the host by itself"
+                "its agent has been silent for two minutes; if it runs again it goes on with its last plan"
                     .to_owned(),
         },
         (Desired::Retired, None, Some(_) | None) => SpecChange::Nothing,

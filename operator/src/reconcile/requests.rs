@@ -48,7 +48,7 @@ impl Requests {
             message: format!(
                 "the annotation {ANNOTATION_REQUEST} is {shown:?}, which is not <verb>/<id> (a verb of a-z and -, an id of \
                  letters, digits, '.', '_' and -): nothing is asked of this node's agent; write for example \
-                 {ANNOTATION_REQUEST}=acknowledge/1"
+                 {ANNOTATION_REQUEST}=acknowledge/$(date +%s)"
             ),
             once: Some(format!("request-{print:016x}")),
         };

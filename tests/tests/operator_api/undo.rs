@@ -64,6 +64,7 @@ async fn retire_leaves_no_trace_though_operators_run_and_an_agent_is_lost() {
     let lost = ("lost".to_owned(), "its agent was silent for two minutes".to_owned());
     assert_eq!(report, Report { restored: vec!["n1".into()], not_restored: vec![lost], asked: vec![] });
     assert!(cluster.events("Node", "lost").await.contains(&"TimeNotRestored".to_owned()));
+    assert!(cluster.events("Node", "n1").await.contains(&"TimeRetired".to_owned()));
 
     // nothing is left, and nothing comes back though the operator still runs
     let traces = || async {
@@ -83,4 +84,29 @@ async fn retire_leaves_no_trace_though_operators_run_and_an_agent_is_lost() {
     cluster.delete(&marks, "meantime-retired").await;
     until("planned again", true, || async { cluster.spec("n1").await["plan"]["hash"].is_string() }).await;
     assert!(!cluster.writes_by(ACCOUNT).is_empty());
+}
+
+/// The second pod of the chart's Job must not find a clean cluster and call that success.
+#[tokio::test]
+async fn a_strict_retire_keeps_what_it_could_not_restore_and_goes_on_from_there() {
+    let (cluster, _operator) = one_node("n1").await;
+    cluster.node("lost").await;
+    report(&cluster, "lost").await;
+    let mut config = Config::new(NAMESPACE.into(), "retire-1".into(), "meantime-operator".into(), true);
+    (config.timing, config.patience, config.strict) = (TIMING, Nanos::from_secs(5), true);
+    let first = tokio::spawn(retire(cluster.operator_client().await, config.clone()));
+    until("asked", json!("Retired"), || async { cluster.spec("n1").await["desired"].clone() }).await;
+    let restored = json!({"retired": {"restored": true, "message": "chronyd stopped"}});
+    cluster.report("n1", 2, ("True", "InTolerance"), restored.clone()).await;
+    let lost = ("lost".to_owned(), "its agent was silent for two minutes".to_owned());
+    let wanted = Report { restored: vec!["n1".into()], not_restored: vec![lost.clone()], asked: vec![] };
+    assert_eq!(first.await.unwrap().unwrap(), wanted);
+    let again = retire(cluster.operator_client().await, config.clone()).await.unwrap();
+    assert_eq!(again, Report { not_restored: vec![lost], ..Report::default() }, "as often as it is tried");
+    assert_eq!(cluster.spec("lost").await["desired"], "Retired");
+    assert_eq!(cluster.conditions("lost").await.len(), 6, "it is still told");
+    cluster.report("lost", 2, ("True", "InTolerance"), restored).await;
+    let last = retire(cluster.operator_client().await, config).await.unwrap();
+    assert_eq!(last, Report { restored: vec!["lost".into()], ..Report::default() });
+    assert_eq!(cluster.conditions("lost").await.len(), 0);
 }

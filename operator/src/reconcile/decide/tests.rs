@@ -428,7 +428,7 @@ fn a_request_that_is_none_is_told_once_per_value() {
     assert_eq!((note.reason.as_str(), note.loudness), ("RequestInvalid", Loudness::Warning));
     assert_eq!((note.regarding.kind, note.regarding.name.as_str()), ("NodeTime", "n1"));
     assert!(
-        note.message.contains("\"Acknowledge it\"") && note.message.contains("=acknowledge/1"),
+        note.message.contains("\"Acknowledge it\"") && note.message.contains("=acknowledge/$(date +%s)"),
         "{note:?}"
     );
     assert_eq!(node_targets(&decision), Vec::<String>::new(), "nothing is asked of the agent");
