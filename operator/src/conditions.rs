@@ -128,6 +128,11 @@ pub fn wish_wordless(ready: Option<&Told>) -> Wish {
     Wish::Set(all)
 }
 
+/// What a node should show that could not be restored and whose NodeTime stays.
+pub fn wish_not_restored(why: &str) -> Wish {
+    all_unknown("NotRestored", why)
+}
+
 /// The agents' word for a chronyd that can't be run at all.
 const NO_DAEMON: &str = "NoDaemon";
 

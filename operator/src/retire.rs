@@ -15,6 +15,7 @@
 use crate::apply::write::{Outcome, Write, WriteError, Writer};
 use crate::apply::{RETIRE_PATIENCE, answer};
 use crate::clock;
+use crate::conditions::{self, Wish};
 use crate::election::Timing;
 use crate::election::gate::Gate;
 use crate::election::run::{Candidate, Contact, Stand};
@@ -232,7 +233,8 @@ async fn alone(
                 Step::Ask => jobs.push(Write::Retire { name }),
                 Step::Wait => {}
                 Step::Leave { restored: false, message } if config.strict => {
-                    println!("{name}: not restored, and left as it is (--strict): {message}");
+                    keep(&nodes, &recorder, &writer, &name, &message).await?;
+                    println!("{name}: not restored, its NodeTime stays (--strict): {message}");
                     kept.insert(name.clone());
                     report.not_restored.push((name, message));
                 }
@@ -309,6 +311,36 @@ impl Waiting {
     }
 }
 
+/// What can't be restored and keeps its NodeTime: nobody will age what its conditions say, for no operator leads any more.
+async fn keep(
+    nodes: &Api<PartialObjectMeta<Node>>,
+    recorder: &Recorder,
+    writer: &Writer,
+    name: &str,
+    message: &str,
+) -> Result<(), RetireError> {
+    let node = nodes.get_metadata_opt(name).await.map_err(api("reading a Node"))?;
+    let Some(uid) = node.and_then(|node| node.metadata.uid) else { return Ok(()) };
+    let now = clock::wall();
+    if let Wish::Set(all) = conditions::wish_not_restored(message) {
+        let conditions = all.into_iter().map(|(kind, told)| (kind, told, now)).collect();
+        sent(writer.send(&Write::Conditions { node: name.to_owned(), uid: uid.clone(), conditions }).await)?;
+    }
+    recorder.send(not_restored(name, uid, message)).await;
+    Ok(())
+}
+
+fn not_restored(name: &str, uid: String, message: &str) -> Note {
+    Note {
+        regarding: Regarding { api_version: "v1", kind: "Node", name: name.to_owned(), uid },
+        related: None,
+        loudness: Loudness::Warning,
+        reason: "TimeNotRestored".to_owned(),
+        message: format!("Meantime was removed without this node being restored: {message}"),
+        once: None,
+    }
+}
+
 /// The Node's conditions go before its NodeTime: a crash in between leaves the NodeTime, and so the duty.
 async fn leave(
     nodes: &Api<PartialObjectMeta<Node>>,
@@ -321,22 +353,13 @@ async fn leave(
     let node = nodes.get_metadata_opt(name).await.map_err(api("reading a Node"))?;
     let Some(uid) = node.and_then(|node| node.metadata.uid) else { return Ok(()) };
     sent(writer.send(&Write::ClearConditions { node: name.to_owned(), uid: uid.clone() }).await)?;
-    let (loudness, reason, message) = if restored {
-        (Loudness::Normal, "TimeRetired", format!("Meantime has left this node: {message}"))
-    } else {
-        let message = format!("Meantime was removed without this node being restored: {message}");
-        (Loudness::Warning, "TimeNotRestored", message)
-    };
-    recorder
-        .send(Note {
-            regarding: Regarding { api_version: "v1", kind: "Node", name: name.to_owned(), uid },
-            related: None,
-            loudness,
-            reason: reason.to_owned(),
-            message,
-            once: None,
-        })
-        .await;
+    let mut told = not_restored(name, uid, message);
+    if restored {
+        told.loudness = Loudness::Normal;
+        "TimeRetired".clone_into(&mut told.reason);
+        told.message = format!("Meantime has left this node: {message}");
+    }
+    recorder.send(told).await;
     Ok(())
 }
 

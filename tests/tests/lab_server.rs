@@ -120,7 +120,9 @@ fn a_dropped_lab_is_silent_and_its_address_free() {
 fn a_delay_is_measured_as_a_delay() {
     let lab = Lab::anywhere().unwrap();
     lab.set("delay=60ms asymmetry=40ms").unwrap();
-    let seen = probe::probe(lab.address(), PATIENCE).unwrap();
+    // On a busy machine an answer may come late: the fastest of a few counts.
+    let all = (0..5).map(|_| probe::probe(lab.address(), PATIENCE).unwrap());
+    let seen = all.min_by_key(|seen| seen.delay_nanoseconds).unwrap();
     assert!(seen.delay_nanoseconds >= Nanos::from_millis(100), "{seen:?}");
     assert!(is_near(seen.offset_nanoseconds, Nanos::from_millis(-20)), "half of the asymmetry: {seen:?}");
 }

@@ -23,9 +23,9 @@
 //!   tell when the latch fell, or to a quarter of the largest gap): growth alone would overlap in time.
 
 use super::bound::Stamp;
-use super::hardware::{Hardware, Window, Witness};
+use super::hardware::{Hardware, Window, Witness, ticked_since};
 use super::interval::Interval;
-use crate::clocks::{BootTime, ClockReading, RawTime, WallTime};
+use crate::clocks::{BootTime, ClockReading, RawTime, Tick, WallTime};
 use crate::observation::{ClockProfile, Tracking};
 use crate::units::{Nanos, Ppb};
 use serde::{Deserialize, Serialize};
@@ -122,6 +122,8 @@ pub struct Baselines {
     last: Option<Point>,
     /// The hardware clock beside the reference.
     hardware: Hardware,
+    /// The last tick of it that may be believed.
+    ticked: Option<Tick>,
     /// The last update that was looked at.
     seen: Option<Stamp>,
     /// The last update that fitted.
@@ -200,8 +202,9 @@ impl Baselines {
     /// Takes in one good answer.
     pub fn look(&mut self, look: &Look, rate: Ppb) -> Outcome {
         let reference = look.clocks.wall - look.residual;
-        let before = self.last.map(|last| last.raw);
-        let hardware = Window::read(&look.clocks, reference, before).filter(|_| !self.hardware.awaits_leap());
+        self.tick(&look.clocks);
+        let hardware =
+            Window::read(&look.clocks, reference, self.ticked).filter(|_| !self.hardware.awaits_leap());
         let point = Point { reference, raw: look.clocks.raw, hardware, width: look.width };
         self.last = Some(point);
         let updated = self.seen != Some(look.stamp);
@@ -254,6 +257,14 @@ impl Baselines {
         outcome
     }
 
+    /// Keeps what the hardware clock ticked since the look before. Nothing that it ticked before the second update: as soon as
+    /// chronyd is synchronised the kernel sets it.
+    fn tick(&mut self, clocks: &ClockReading) {
+        let settled = self.baseline.is_some() || self.updates >= 2;
+        let tick = ticked_since(clocks, self.last.map(|last| last.raw)).or(self.ticked);
+        self.ticked = tick.filter(|_| settled);
+    }
+
     /// CLOCK_REALTIME, or the reference, made a leap second of `by`: what is kept of the reference goes with it.
     pub fn shift(&mut self, by: Nanos) {
         let kept =
@@ -264,6 +275,7 @@ impl Baselines {
             point.hardware = None;
         }
         self.hardware.shift(by);
+        self.ticked = None;
     }
 
     /// CLOCK_REALTIME made a leap second of `by` at that moment.

@@ -72,10 +72,12 @@ pub struct Window {
 }
 
 impl Window {
-    /// Of one look, as well as it was read; none = there is none to read. `before` is the look before it.
-    pub fn read(clocks: &ClockReading, reference: WallTime, before: Option<RawTime>) -> Option<Self> {
-        let [whole, ticked] = readings(clocks.rtc?, ticked_since(clocks, before), reference, clocks.raw);
-        ticked.or(whole)
+    /// Of one look, as well as it was read; none = there is none to read. `tick` is one that may be believed: if the whole seconds
+    /// of this look do not fit it, somebody set the clock since.
+    pub fn read(clocks: &ClockReading, reference: WallTime, tick: Option<Tick>) -> Option<Self> {
+        let [whole, ticked] = readings(clocks.rtc?, tick, reference, clocks.raw);
+        let both = ticked.zip(whole).and_then(|(ticked, whole)| ticked.and(whole, Rate::default()));
+        both.or(whole)
     }
     fn of(rtc: WallTime, reference: WallTime, at: RawTime) -> Self {
         let low = rtc - reference;
@@ -112,7 +114,7 @@ impl Window {
 /// A tick that was seen since the look before. An older one may be of the time before somebody set the clock: the kernel does
 /// so as soon as chronyd is synchronised for the first time, some seconds before there is a baseline (seen in a VM whose
 /// hardware clock began 0.95 s behind: a lie of 400 ms was taken for a pause).
-fn ticked_since(clocks: &ClockReading, before: Option<RawTime>) -> Option<Tick> {
+pub fn ticked_since(clocks: &ClockReading, before: Option<RawTime>) -> Option<Tick> {
     clocks.tick.filter(|tick| before.is_some_and(|before| tick.raw > before))
 }
 

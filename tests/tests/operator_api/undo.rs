@@ -104,7 +104,9 @@ async fn a_strict_retire_keeps_what_it_could_not_restore_and_goes_on_from_there(
     let again = retire(cluster.operator_client().await, config.clone()).await.unwrap();
     assert_eq!(again, Report { not_restored: vec![lost], ..Report::default() }, "as often as it is tried");
     assert_eq!(cluster.spec("lost").await["desired"], "Retired");
-    assert_eq!(cluster.conditions("lost").await.len(), 6, "it is still told");
+    assert_eq!(cluster.conditions("lost").await.len(), 6);
+    assert_eq!(cluster.synchronized("lost").await, "Unknown NotRestored", "nobody ages what stands there");
+    assert!(cluster.events("Node", "lost").await.contains(&"TimeNotRestored".to_owned()));
     cluster.report("lost", 2, ("True", "InTolerance"), restored).await;
     let last = retire(cluster.operator_client().await, config).await.unwrap();
     assert_eq!(last, Report { restored: vec!["lost".into()], ..Report::default() });

@@ -294,14 +294,9 @@ fn a_tick_from_before_it_was_set_excuses_nothing(
     let stale = machine.look().tick;
     machine.set = 0;
     machine.watched = false;
-    let mut before = RawTime(machine.raw);
-    let mut origin = None;
-    // Eight updates make a baseline.
-    for _ in 0..8 {
-        let clocks = ClockReading { tick: stale, ..machine.look() };
-        origin = Window::read(&clocks, machine.reference(), Some(before));
-        before = clocks.raw;
-    }
+    let before = Some(RawTime(machine.raw));
+    let first = ClockReading { tick: stale, ..machine.look() };
+    let origin = Window::read(&first, machine.reference(), ticked_since(&first, before));
     for _ in 0..calm {
         let clocks = ClockReading { tick: stale, ..machine.look() };
         machine.hardware.calm(&clocks, machine.reference(), true);

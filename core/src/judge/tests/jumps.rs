@@ -192,6 +192,24 @@ fn a_short_pause_is_our_own_where_the_hardware_clock_is_watched(
     assert!(!world.state.contradicted());
 }
 
+/// The same soon after there is a baseline, while nothing but what was read with it is believed. (At polls of two seconds there
+/// is a baseline before the hardware clock, which is watched each 16 s, was seen to tick.)
+#[rstest]
+fn a_short_pause_soon_after_the_start_is_our_own(
+    #[values(4, 6)] poll: i8,
+    #[values(10, 12, 16, 20)] after: usize,
+    #[values(110, 250, 400)] milliseconds: i64,
+) {
+    let mut world = World::new(4, ClockProfile::Real, 7);
+    world.poll = poll;
+    let updates = |count: usize| count << usize::try_from(poll).unwrap();
+    uneven(&mut world, updates(after).max(40));
+    world.pause(milliseconds * MS);
+    let seen = uneven(&mut world, updates(16).max(120));
+    assert_eq!(words(last(&seen))[0].1, Reason::InTolerance, "{:#?}", last(&seen));
+    assert!(!world.state.contradicted());
+}
+
 /// All sources go so far, together.
 fn all_move(world: &mut World, milliseconds: i64) {
     for source in &mut world.sources {
