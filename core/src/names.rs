@@ -43,6 +43,9 @@ pub const PEER_KEYS_ENTRY: &str = "keys.json";
 /// Most associations that one plan may hold; a pool counts as its maxSources.
 pub const MAX_ASSOCIATIONS: u32 = 12;
 
+/// Reason of a NodeTime's `Ready`: chronyd can't be run at all.
+pub const REASON_NO_DAEMON: &str = "NoDaemon";
+
 /// On the NodeTime of a Managed node: True = nothing is seen that sets this host's clock once at boot (law 1). Not one of
 /// the Node's conditions.
 pub const CONDITION_BOOT_TIME: &str = "BootTimeUnprotected";

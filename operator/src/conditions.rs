@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use meantime_core::clocks::BootTime;
 use meantime_core::conditions::{ConditionKind, Reason, Status};
 use meantime_core::hash::fnv;
-use meantime_core::names::CONDITION_DOMAIN;
+use meantime_core::names::{CONDITION_DOMAIN, REASON_NO_DAEMON};
 use meantime_core::units::Nanos;
 use std::collections::BTreeMap;
 
@@ -121,7 +121,7 @@ pub fn wish_wordless(ready: Option<&Told>) -> Wish {
     };
     let wish = all_unknown(&ready.reason, &ready.message);
     let Wish::Set(mut all) = wish else { return wish };
-    if ready.reason == NO_DAEMON {
+    if ready.reason == REASON_NO_DAEMON {
         let down = Told { status: Status::True, ..ready.clone() };
         all.insert(NodeCondition::Agents(ConditionKind::TimeDaemonDown), down);
     }
@@ -132,9 +132,6 @@ pub fn wish_wordless(ready: Option<&Told>) -> Wish {
 pub fn wish_not_restored(why: &str) -> Wish {
     all_unknown("NotRestored", why)
 }
-
-/// The agents' word for a chronyd that can't be run at all.
-const NO_DAEMON: &str = "NoDaemon";
 
 /// What a node should show whose NodeTime is there and can't be decoded: what stands there may be long past.
 pub fn wish_undecodable(why: &str, standing: &BTreeMap<NodeCondition, Standing>) -> Wish {

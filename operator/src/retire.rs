@@ -4,8 +4,8 @@
 //! 2. This process takes the Lease, so that it is the only writer.
 //! 3. Every NodeTime is asked to retire. An agent that acknowledges has restored its host; one that is not heard for two
 //!    minutes is left as 'not restored': nothing of ours tells it to stop, should it run again.
-//! 4. Conditions, NodeTimes and the Lease are removed. `--strict`: not those of a node that was not restored, so that the
-//!    next attempt, and a person, still see what is to be done.
+//! 4. Conditions, NodeTimes and the Lease are removed. `--strict`: a node that was not restored keeps its NodeTime, and its
+//!    conditions say Unknown, so that the next attempt, and a person, still see what is to be done.
 //!
 //! **The mark at the end.** It is owned by the operator's Deployment, so it goes when the release goes, and not a moment
 //! earlier: as long as an operator could run, it is told to stand still. Without a Deployment there is no operator to
@@ -15,13 +15,13 @@
 use crate::apply::write::{Outcome, Write, WriteError, Writer};
 use crate::apply::{RETIRE_PATIENCE, answer};
 use crate::clock;
-use crate::conditions::{self, Wish};
+use crate::conditions::{self, Change};
 use crate::election::Timing;
 use crate::election::gate::Gate;
 use crate::election::run::{Candidate, Contact, Stand};
 use crate::events::send::Recorder;
-use crate::events::{Loudness, Note, Regarding};
-use crate::gather::heartbeat;
+use crate::events::{Note, Regarding, left};
+use crate::gather::{heartbeat, standing};
 use crate::metrics::Metrics;
 use crate::silence::Rising;
 use crate::wake::Wake;
@@ -30,7 +30,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Node};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
-use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::core::DeserializeGuard;
 use kube::{Client, Resource, ResourceExt};
 use meantime_core::clocks::BootTime;
 use meantime_core::names::{CONDITION_DOMAIN, LEASE, MANAGER_OPERATOR_SPEC, STOP_MARK};
@@ -58,7 +58,7 @@ pub struct Config {
     pub deployment: String,
     /// Wait for the agents.
     pub wait: bool,
-    /// What could not be restored keeps its NodeTime and conditions.
+    /// What could not be restored keeps its NodeTime.
     pub strict: bool,
     /// The election's spans.
     pub timing: Timing,
@@ -214,7 +214,7 @@ async fn alone(
     let recorder =
         Recorder::new(Api::namespaced(client.clone(), "default"), &config.identity, metrics.clone());
     let node_times: Api<DeserializeGuard<NodeTime>> = Api::all(client.clone());
-    let nodes: Api<PartialObjectMeta<Node>> = Api::all(client.clone());
+    let nodes: Api<Node> = Api::all(client.clone());
     let mut report = Report::default();
     let mut waiting: BTreeMap<String, Waiting> = BTreeMap::new();
     let mut kept: BTreeSet<String> = BTreeSet::new();
@@ -313,37 +313,29 @@ impl Waiting {
 
 /// What can't be restored and keeps its NodeTime: nobody will age what its conditions say, for no operator leads any more.
 async fn keep(
-    nodes: &Api<PartialObjectMeta<Node>>,
+    nodes: &Api<Node>,
     recorder: &Recorder,
     writer: &Writer,
     name: &str,
     message: &str,
 ) -> Result<(), RetireError> {
-    let node = nodes.get_metadata_opt(name).await.map_err(api("reading a Node"))?;
-    let Some(uid) = node.and_then(|node| node.metadata.uid) else { return Ok(()) };
-    let now = clock::wall();
-    if let Wish::Set(all) = conditions::wish_not_restored(message) {
-        let conditions = all.into_iter().map(|(kind, told)| (kind, told, now)).collect();
+    let Some(node) = nodes.get_opt(name).await.map_err(api("reading a Node"))? else { return Ok(()) };
+    let uid = node.uid().unwrap_or_default();
+    let (wish, now) = (conditions::wish_not_restored(message), clock::boot());
+    if let Change::Set { conditions, .. } =
+        conditions::change(&wish, &standing(&node), now, now, clock::wall())
+    {
         sent(writer.send(&Write::Conditions { node: name.to_owned(), uid: uid.clone(), conditions }).await)?;
     }
-    recorder.send(not_restored(name, uid, message)).await;
+    let told = left(of_node(name, uid), false, message);
+    let message = format!("Meantime is to leave this node and could not restore it: {message}");
+    recorder.send(Note { message, ..told }).await;
     Ok(())
-}
-
-fn not_restored(name: &str, uid: String, message: &str) -> Note {
-    Note {
-        regarding: Regarding { api_version: "v1", kind: "Node", name: name.to_owned(), uid },
-        related: None,
-        loudness: Loudness::Warning,
-        reason: "TimeNotRestored".to_owned(),
-        message: format!("Meantime was removed without this node being restored: {message}"),
-        once: None,
-    }
 }
 
 /// The Node's conditions go before its NodeTime: a crash in between leaves the NodeTime, and so the duty.
 async fn leave(
-    nodes: &Api<PartialObjectMeta<Node>>,
+    nodes: &Api<Node>,
     recorder: &Recorder,
     writer: &Writer,
     name: &str,
@@ -353,14 +345,12 @@ async fn leave(
     let node = nodes.get_metadata_opt(name).await.map_err(api("reading a Node"))?;
     let Some(uid) = node.and_then(|node| node.metadata.uid) else { return Ok(()) };
     sent(writer.send(&Write::ClearConditions { node: name.to_owned(), uid: uid.clone() }).await)?;
-    let mut told = not_restored(name, uid, message);
-    if restored {
-        told.loudness = Loudness::Normal;
-        "TimeRetired".clone_into(&mut told.reason);
-        told.message = format!("Meantime has left this node: {message}");
-    }
-    recorder.send(told).await;
+    recorder.send(left(of_node(name, uid), restored, message)).await;
     Ok(())
+}
+
+fn of_node(name: &str, uid: String) -> Regarding {
+    Regarding { api_version: "v1", kind: "Node", name: name.to_owned(), uid }
 }
 
 /// Conditions on Nodes without a NodeTime: none should be left, whatever was interrupted when.

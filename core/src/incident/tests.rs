@@ -399,7 +399,6 @@ fn what_an_operator_left_half_made_is_finished_or_taken_away() {
     assert!(scene.told.is_empty());
 }
 
-/// Two operators that both thought that they led, or somebody who copied one.
 /// A webhook that makes every object of ours somebody else's does not make us fill the cluster with them.
 #[test]
 fn what_becomes_somebody_elses_is_tried_again_ever_more_rarely() {
@@ -420,6 +419,7 @@ fn what_becomes_somebody_elses_is_tried_again_ever_more_rarely() {
     assert_eq!(scene.only().state, State::Open, "it is told once the webhook is gone");
 }
 
+/// Two operators that both thought that they led, or somebody who copied one.
 #[test]
 fn of_two_for_one_cause_the_second_is_part_of_the_first() {
     let mut scene = Scene::new();

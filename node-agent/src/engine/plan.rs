@@ -202,14 +202,18 @@ impl Engine {
         self.execute(actions).await;
     }
 
+    /// Judges by that plan from here on. Without one nobody looks any more, and an old verdict is none.
+    fn go_by(&mut self, plan: Option<meantime_core::snapshot::NodePlan>) {
+        if plan.is_none() {
+            self.judged = None;
+        }
+        self.plan = plan;
+    }
+
     pub(super) async fn execute(&mut self, actions: Vec<Action>) {
         let judged = self.apply.judged();
         if self.plan != judged {
-            if judged.is_none() {
-                // Nobody looks any more, and an old verdict is none.
-                self.judged = None;
-            }
-            self.plan = judged;
+            self.go_by(judged);
             self.next_units = crate::clock::boottime();
         }
         let mut queue: VecDeque<Action> = actions.into();
@@ -230,8 +234,7 @@ impl Engine {
                         let state = std::mem::replace(&mut self.apply, State::new(false));
                         // What follows a failed write must not happen.
                         (self.apply, _) = machine::step(state, event, crate::clock::boottime());
-                        self.plan = self.apply.judged();
-                        self.judged = self.judged.take().filter(|_| self.plan.is_some());
+                        self.go_by(self.apply.judged());
                         return;
                     }
                 }

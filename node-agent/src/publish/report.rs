@@ -13,7 +13,7 @@ use meantime_core::fsm::failover::Memory;
 use meantime_core::fsm::failover::sight::Sight;
 use meantime_core::fsm::probing::Counters;
 use meantime_core::ledger::{Answered, Fence};
-use meantime_core::names::CONDITION_BOOT_TIME;
+use meantime_core::names::{CONDITION_BOOT_TIME, REASON_NO_DAEMON};
 use meantime_core::observation::Observation;
 use meantime_core::units::Nanos;
 use meantime_core::verdict::Verdict;
@@ -86,7 +86,7 @@ impl Report {
         };
         match &self.outcome {
             Outcome::Nothing if self.version.is_none() => {
-                (Status::False, "NoDaemon", because("chronyd cannot be run"))
+                (Status::False, REASON_NO_DAEMON, because("chronyd cannot be run"))
             }
             Outcome::Nothing => (Status::False, "NoPlan", "no plan has come yet".to_owned()),
             Outcome::Pending(text) => (Status::False, "Pending", because(text)),

@@ -49,6 +49,20 @@ pub struct Note {
     pub once: Option<String>,
 }
 
+/// The last Event about a node that Meantime leaves.
+pub fn left(node: Regarding, restored: bool, message: &str) -> Note {
+    let (loudness, reason) =
+        if restored { (Loudness::Normal, "TimeRetired") } else { (Loudness::Warning, "TimeNotRestored") };
+    Note {
+        regarding: node,
+        related: None,
+        loudness,
+        reason: reason.to_owned(),
+        message: format!("Meantime has left this node: {message}"),
+        once: None,
+    }
+}
+
 /// What a node's transitions are worth telling. TimeSynchronized speaks at each of its transitions but the very first
 /// `Booting`; the four others speak when their trouble begins (True) and when it ends (True → False). When everything
 /// becomes Unknown at once, TimeSynchronized speaks for all.

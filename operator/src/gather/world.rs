@@ -181,7 +181,7 @@ impl World {
                     object_uid: node_time.metadata.uid.clone().unwrap_or_default(),
                     rising: node_time.status.as_ref().and_then(heartbeat),
                     pod_ready: self.ready_agents.contains(name),
-                    judged: node_time.status.as_ref().is_some_and(|status| told(status).is_some()),
+                    judged: node_time.status.as_ref().is_some_and(judged),
                     declared_silent: synchronized
                         .is_some_and(|told| told.reason.as_deref() == Some(Reason::AgentSilent.as_str())),
                 };
@@ -228,6 +228,12 @@ pub fn told(status: &NodeTimeStatus) -> Option<BTreeMap<ConditionKind, Told>> {
     let told: BTreeMap<_, _> =
         ConditionKind::ALL.into_iter().filter_map(|kind| Some((kind, word(status, kind.name())?))).collect();
     (!told.is_empty()).then_some(told)
+}
+
+/// Whether there is a verdict in it.
+fn judged(status: &NodeTimeStatus) -> bool {
+    let is_verdict = |name: &str| ConditionKind::ALL.iter().any(|kind| kind.name() == name);
+    status.conditions.iter().any(|condition| is_verdict(&condition.type_))
 }
 
 /// What it told of its plan.

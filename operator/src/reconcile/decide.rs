@@ -12,7 +12,7 @@ use crate::apply::write::Write;
 use crate::apply::{InForce, RETIRE_PATIENCE, Retirement, SpecChange, Standing, Wanted, answer, spec_change};
 use crate::conditions::{self, Change, HEARTBEAT, NodeCondition, Wish, heartbeat_phase};
 use crate::events::switches::SwitchNews;
-use crate::events::{Loudness, Note, Regarding, of_node};
+use crate::events::{Loudness, Note, Regarding, left, of_node};
 use crate::fleet;
 use crate::gather::{BrokenKind, World, readiness, standing, standing_of, told};
 use crate::incidents::{self, Incidents};
@@ -273,7 +273,7 @@ impl Memory {
                 let uid = node_time.and_then(|node_time| node_time.metadata.uid.clone()).unwrap_or_default();
                 if !self.deleted.contains(&uid) {
                     decision.jobs.push(Job {
-                        notes: vec![left(name, node, restored, &message)],
+                        notes: vec![left(node_regarding(name, &node_uid), restored, &message)],
                         write: Write::Delete { name: name.to_owned(), uid: uid.clone() },
                         remember: Remember::Deleted(uid),
                     });
@@ -559,21 +559,6 @@ fn policy_regarding(node_time: &NodeTime) -> Option<Regarding> {
 
 fn node_regarding(name: &str, uid: &str) -> Regarding {
     Regarding { api_version: "v1", kind: "Node", name: name.to_owned(), uid: uid.to_owned() }
-}
-
-/// The last Event about a node that Meantime leaves.
-fn left(name: &str, node: &k8s_openapi::api::core::v1::Node, restored: bool, message: &str) -> Note {
-    let uid = node.metadata.uid.clone().unwrap_or_default();
-    let (loudness, reason) =
-        if restored { (Loudness::Normal, "TimeRetired") } else { (Loudness::Warning, "TimeNotRestored") };
-    Note {
-        regarding: node_regarding(name, &uid),
-        related: None,
-        loudness,
-        reason: reason.to_owned(),
-        message: format!("Meantime has left this node: {message}"),
-        once: None,
-    }
 }
 
 #[cfg(test)]
